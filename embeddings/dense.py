@@ -1,0 +1,67 @@
+"""Unit vectors in FAISS: a question's vector -> the nearest rows by cosine."""
+
+from typing import NamedTuple
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.encoder import Vectors
+
+
+class ScoredRow(NamedTuple):
+    """A row number and its score; higher is better."""
+
+    row: int
+    score: float
+
+
+class DenseIndex:
+    """Exact inner-product search over unit vectors; row numbers are positions in the array it was built from."""
+
+    def __init__(self, index: faiss.IndexFlatIP) -> None:
+        """Wrap a FAISS index; use `build` or `from_bytes`."""
+        self._index = index
+
+    @classmethod
+    def build(cls, vectors: Vectors) -> "DenseIndex":
+        """Index vectors of shape (n_rows, dim).
+
+        Raises ValueError if a vector is not finite or not of length 1.
+        """
+        lengths = np.linalg.norm(vectors, axis=1)
+        if not np.allclose(lengths, 1.0, atol=1e-3):  # also false for NaN
+            raise ValueError(f"row {int(np.argmax(~np.isclose(lengths, 1.0, atol=1e-3)))} is not a unit vector")
+        index = faiss.IndexFlatIP(vectors.shape[1])
+        index.add(np.ascontiguousarray(vectors))
+        return cls(index)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "DenseIndex":
+        """Read what `to_bytes` wrote. FAISS does not notice damage: check a digest first.
+
+        Raises ValueError if FAISS cannot read it.
+        """
+        try:
+            return cls(faiss.deserialize_index(np.frombuffer(data, dtype=np.uint8)))
+        except RuntimeError as error:
+            raise ValueError("FAISS cannot read these vectors") from error
+
+    def to_bytes(self) -> bytes:
+        """The index in FAISS's own format."""
+        data: bytes = faiss.serialize_index(self._index).tobytes()
+        return data
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return int(self._index.ntotal)
+
+    def search(self, query: NDArray[np.float32], *, k: int) -> list[ScoredRow]:
+        """Return the k nearest rows of a query vector of shape (dim,), best first; the score is a cosine in [-1, 1].
+
+        Raises ValueError if the vector has another dimension or is not finite.
+        """
+        if query.shape != (self._index.d,) or not np.isfinite(query).all():
+            raise ValueError(f"expected a finite vector of {self._index.d} numbers, got shape {query.shape}")
+        scores, rows = self._index.search(query[None, :], min(k, len(self)))
+        return [ScoredRow(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True) if row >= 0]

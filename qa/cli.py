@@ -1,0 +1,240 @@
+"""The command `qa`: ask, ask --batch, index, chat. Reads arguments and prints; the work is done elsewhere.
+
+Exit codes: 0 answered or abstained cleanly, 1 failure, 2 bad usage. Messages go to stderr, one line, saying what to do.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from qa.assistant import Assistant, Progress
+    from qa.datatypes import Reply
+    from qa.followup import Turn
+
+BATCH = 16  # questions read together
+EXAMPLES = (
+    "How many corrupt fugitives are still at large abroad?",
+    "Why have Western countries been reluctant to help?",
+    "When was the crackdown on corruption launched?",
+    "How much does a flight to Beijing cost?",
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line and exit with 2."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def shipped_documents() -> Path:
+    """The five articles: beside the code in a checkout, inside the package when installed."""
+    package = Path(__file__).parent
+    beside = package.parent / "seeds"
+    return beside if beside.is_dir() else package / "seeds"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="qa: %(message)s")
+    try:
+        code: int = arguments.run(arguments)
+    except (ValueError, OSError) as error:  # every error of ours is a ValueError with a message for people
+        print(f"qa: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("qa: stopped", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="qa", description="Ask your documents: exact quotes with their sources. Nothing leaves this machine.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    models = argparse.ArgumentParser(add_help=False)
+    models.add_argument("--index", type=Path, metavar="DIR", help="where the index lives (default: your cache folder)")
+    models.add_argument("--encoder", metavar="NAME", help="a sentence-transformers model (default: the shipped one)")
+    reading = argparse.ArgumentParser(add_help=False)
+    reading.add_argument("--docs", type=Path, metavar="DIR", help="the documents (default: the five shipped articles)")
+    reading.add_argument("--reader", metavar="NAME", help="a question-answering checkpoint (default: the shipped one)")
+
+    ask = commands.add_parser("ask", parents=[models, reading], help="answer a question, or a file of them")
+    ask.add_argument("question", nargs="?", help="the question, in quotation marks")
+    ask.add_argument("--k", type=_positive, metavar="N", help="how many passages to read (default: by corpus size)")
+    ask.add_argument("--json", action="store_true", help="print the reply as JSON")
+    ask.add_argument("--batch", type=Path, metavar="FILE", help='JSON Lines: {"id", "question", "history"?}')
+    ask.add_argument("--out", type=Path, metavar="FILE", help="where the replies of --batch go, as JSON Lines")
+    ask.set_defaults(run=_ask, parser=ask)
+
+    index = commands.add_parser("index", parents=[models], help="read a folder of documents and build its index anew")
+    index.add_argument("docs", type=Path, metavar="DIR", help="the documents")
+    index.set_defaults(run=_index)
+
+    chat = commands.add_parser("chat", parents=[models, reading], help="open the chat page")
+    chat.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    chat.add_argument("--port", type=int, default=7860)
+    chat.set_defaults(run=_chat)
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    if (arguments.question is None) == (arguments.batch is None):
+        arguments.parser.error('expected a question, as in: qa ask "How many are at large?", or --batch FILE')
+    if (arguments.batch is None) != (arguments.out is None):
+        arguments.parser.error("--batch FILE and --out FILE go together")
+    if arguments.batch is not None:
+        return _ask_batch(arguments)
+    if not arguments.question.strip():
+        arguments.parser.error("the question is empty; type one in quotation marks")
+    from qa.assistant import clean_question
+    from qa.citation import to_text
+
+    try:
+        clean_question(arguments.question)
+    except ValueError as error:
+        arguments.parser.error(str(error))
+    reply = _assistant(arguments).ask(arguments.question, k=arguments.k)
+    if arguments.json:
+        print(json.dumps(reply.to_dict(), ensure_ascii=False, indent=2))
+    else:
+        print(to_text(reply), end="")
+    return 0
+
+
+def _ask_batch(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    rows, complaints = _read_batch(arguments.batch)
+    for complaint in complaints:
+        print(f"qa: {complaint}", file=sys.stderr)
+    assistant = _assistant(arguments) if rows else None
+    with arguments.out.open("w", encoding="utf-8") as out, tqdm(total=len(rows), unit="question") as bar:
+        for at in range(0, len(rows), BATCH):
+            part = rows[at : at + BATCH]
+            assert assistant is not None
+            replies = assistant.ask_many(
+                [row["question"] for row in part], k=arguments.k, histories=[row["history"] for row in part]
+            )
+            for row, reply in zip(part, replies, strict=True):
+                out.write(json.dumps({"id": row["id"], **reply.to_dict()}, ensure_ascii=False) + "\n")
+            bar.update(len(part))
+    return 1 if complaints else 0
+
+
+def _read_batch(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The good lines of a batch file, and a complaint naming each bad one."""
+    rows, complaints = [], []
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(_batch_row(line))
+        except (ValueError, TypeError) as error:
+            complaints.append(f"{path}:{number}: {error}; the line was left out")
+    return rows, complaints
+
+
+def _batch_row(line: bytes) -> dict[str, Any]:
+    """One line of a batch file.
+
+    Raises ValueError or TypeError that says what is wrong with it.
+    """
+    from qa.assistant import clean_question
+
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"not JSON ({error})") from None
+    if not isinstance(row, dict) or "id" not in row or "question" not in row:
+        raise ValueError('expected {"id": ..., "question": "..."}')
+    clean_question(row["question"])
+    history = row.get("history") or []
+    if not isinstance(history, list) or not all(_is_turn(turn) for turn in history):
+        raise ValueError('"history" must be a list of {"question": "...", "answer": "..."}')
+    return {"id": row["id"], "question": row["question"], "history": history}
+
+
+def _is_turn(turn: Any) -> bool:
+    return isinstance(turn, dict) and all(isinstance(turn.get(name), str) for name in ("question", "answer"))
+
+
+def _index(arguments: argparse.Namespace) -> int:
+    from embeddings.encoder import DEFAULT_MODEL, SentenceEncoder
+    from qa.assistant import default_index, indexed
+
+    _quiet()
+    encoder = SentenceEncoder(arguments.encoder or DEFAULT_MODEL)
+    with _progress_bar() as progress:
+        retriever = indexed(arguments.docs, index=arguments.index, encoder=encoder, progress=progress, rebuild=True)
+    place = arguments.index or default_index(arguments.docs)
+    print(f"{len(retriever.corpus.documents)} documents, {len(retriever.passages)} passages, index in {place}")
+    return 0
+
+
+def _chat(arguments: argparse.Namespace) -> int:
+    from qa.chat import build_page, serve
+
+    assistant = _assistant(arguments)
+
+    def ask(question: str, history: "Sequence[Turn]") -> "Reply":
+        return assistant.ask(question, history=history)
+
+    names = [document.document_id for document in assistant.corpus.documents]
+    page = build_page(ask, documents=names, examples=EXAMPLES if arguments.docs is None else ())
+    serve(page, host=arguments.host, port=arguments.port)
+    return 0
+
+
+def _assistant(arguments: argparse.Namespace) -> "Assistant":
+    from embeddings.encoder import DEFAULT_MODEL
+    from qa.assistant import Assistant
+    from qa.reader import DEFAULT_READER
+
+    _quiet()
+    encoder, reader = arguments.encoder or DEFAULT_MODEL, arguments.reader or DEFAULT_READER
+    if arguments.docs is None and arguments.index is not None:
+        return Assistant.open(arguments.index, reader=reader)
+    with _progress_bar() as progress:
+        return Assistant.from_folder(
+            arguments.docs or shipped_documents(), index=arguments.index, encoder=encoder, reader=reader, progress=progress
+        )
+
+
+@contextmanager
+def _progress_bar() -> Iterator["Progress"]:
+    """A bar on stderr that appears with the first batch of passages."""
+    from tqdm import tqdm
+
+    bar: Any = None
+
+    def progress(done: int, total: int) -> None:
+        nonlocal bar
+        bar = bar if bar is not None else tqdm(total=total, unit="passage", desc="indexing")
+        bar.update(done)
+
+    try:
+        yield progress
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _quiet() -> None:
+    """Keep transformers' own progress bars and load reports off the terminal."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()

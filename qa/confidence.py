@@ -1,0 +1,93 @@
+"""How likely is an answer right? Features that exist anyway -> a calibrated probability; below a threshold, no answer.
+
+The calibration is a logistic regression, fitted by `python -m qa.training.calibrate` on development documents and
+shipped as plain numbers beside the reader it was fitted for. Another reader has none: its answers carry scores only.
+"""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import Stemmer
+
+from embeddings.lexical import terms
+from qa.datatypes import Answer, Hit
+
+UNCALIBRATED_THRESHOLD = 0.0  # logit: an answer must beat "not here"
+FILE = "calibration.json"
+_stemmer = Stemmer.Stemmer("english")
+
+
+@dataclass(frozen=True)
+class Features:
+    """What is known of an answer; every number grows with confidence, or nearly."""
+
+    score: float  # logit of the best span over "not here"
+    margin: float  # score minus that of the best answer with another value, at most 8 either way
+    similarity: float  # cosine of the question and the passage that holds the answer
+    nearest: float  # cosine of the question and the nearest passage of all
+    passage_overlap: float  # share of the question's terms that the passage has
+    sentence_overlap: float  # share of the question's terms that the answer's own sentence has
+    support: float  # 1 if a second document says the same
+    brevity: float  # 1 / (1 + words of the answer)
+
+
+def features(question: str, answers: Sequence[Answer], hits: Sequence[Hit]) -> list[Features]:
+    """Describe every answer of one question, in their order; hits are the passages that were read, best first."""
+    asked = {term for term in terms(question, _stemmer) if not term.startswith("#")}
+    nearest = max((hit.similarity for hit in hits), default=0.0)
+    described = []
+    for answer in answers:
+        place = answer.citations[0]
+        holding = [h for h in hits if h.passage.document is place.document and h.passage.span.contains(place.span)]
+        others = [other.score for other in answers if other is not answer]
+        margin = answer.score - max(others) if others else 8.0
+        described.append(
+            Features(
+                score=answer.score,
+                margin=max(-8.0, min(8.0, margin)),
+                similarity=max((hit.similarity for hit in holding), default=0.0),
+                nearest=nearest,
+                passage_overlap=max((_share(asked, hit.passage.text) for hit in holding), default=0.0),
+                sentence_overlap=_share(asked, place.context),
+                support=float(len({c.document.document_id for c in answer.citations}) > 1),
+                brevity=1 / (1 + len(re.findall(r"\w+", answer.text))),
+            )
+        )
+    return described
+
+
+def _share(asked: set[str], text: str) -> float:
+    return len(asked & set(terms(text, _stemmer))) / len(asked) if asked else 0.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A fitted logistic regression over Features, and the confidence an answer needs."""
+
+    reader_fingerprint: str
+    weights: dict[str, float]  # per feature
+    intercept: float
+    threshold: float  # in (0, 1)
+
+    def confidence(self, described: Features) -> float:
+        """The probability that the answer is right, in (0, 1)."""
+        logit = self.intercept + sum(weight * getattr(described, name) for name, weight in self.weights.items())
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+def load_calibration(folder: Path, *, reader_fingerprint: str) -> Calibration | None:
+    """The calibration shipped in a reader's folder; None if there is none, or if it was fitted for another reader."""
+    path = folder / FILE
+    if not path.exists():
+        return None
+    calibration = Calibration(**json.loads(path.read_text(encoding="utf-8")))
+    return calibration if calibration.reader_fingerprint == reader_fingerprint else None
+
+
+def save_calibration(calibration: Calibration, folder: Path) -> None:
+    """Write the calibration beside its reader."""
+    (folder / FILE).write_text(json.dumps(asdict(calibration), indent=1) + "\n", encoding="utf-8")

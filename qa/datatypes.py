@@ -1,0 +1,220 @@
+"""The words of the project: Document, Span, Passage, Hit, ScoredSpan, Citation, Answer, Reply. Read this first.
+
+A quote cannot be wrong: `Passage.text`, `Citation.quote` and `Answer.text` are properties that slice
+`Document.text`. Nothing else stores a copy. All offsets are half-open and count Unicode code points.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, Literal
+
+Status = Literal["answered", "conflicting", "no_answer"]
+Reason = Literal["question_not_understood", "nothing_retrieved", "no_span", "below_threshold"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A half-open range of characters of a document."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless 0 <= start <= end."""
+        if not 0 <= self.start <= self.end:
+            raise ValueError(f"a span needs 0 <= start <= end, got {self.start}..{self.end}")
+
+    def overlaps(self, other: "Span") -> bool:
+        """Whether the two ranges share a character."""
+        return self.start < other.end and other.start < self.end
+
+    def contains(self, other: "Span") -> bool:
+        """Whether every character of other is in this range."""
+        return self.start <= other.start and other.end <= self.end
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file as it was read: its text never changes afterwards."""
+
+    document_id: str  # path relative to the documents folder, with forward slashes
+    text: str = field(repr=False)  # the file decoded as `decoded` says, newlines untouched
+    title: str  # "" when the document has none
+    source_sha256: str  # of the file's bytes
+    decoded: str  # how bytes became text, for example "utf-8"
+    url: str | None = None
+
+    def slice(self, span: Span) -> str:
+        """The characters of this range, exactly.
+
+        Raises ValueError if the range ends after the text.
+        """
+        if span.end > len(self.text):
+            raise ValueError(f"{self.document_id}: no characters {span.start}..{span.end}, it has {len(self.text)}")
+        return self.text[span.start : span.end]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A stretch of a document that is indexed and read as one piece."""
+
+    document: Document
+    span: Span
+
+    @property
+    def text(self) -> str:
+        """The exact text."""
+        return self.document.slice(self.span)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that was retrieved for a question."""
+
+    passage: Passage
+    score: float  # fused rank score; higher is better; comparable within one question only
+    similarity: float  # cosine of question and passage in [-1, 1]
+
+
+@dataclass(frozen=True)
+class ScoredSpan:
+    """A span the reader offers, before answers are merged."""
+
+    document: Document
+    span: Span
+    score: float  # logit: start + end, minus the same sum for "not here"; 0: as likely as no answer; higher is better
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A place in a document that says something: where, in what sentence, of which file."""
+
+    document: Document
+    span: Span
+    sentence: Span  # the sentence or sentences around the span
+
+    @property
+    def quote(self) -> str:
+        """The exact quote: a slice of the document, never a copy."""
+        return self.document.slice(self.span)
+
+    @property
+    def context(self) -> str:
+        """The whole sentence around the quote, exactly."""
+        return self.document.slice(self.sentence)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The citation object of the JSON contract. `prefix` and `suffix` are the 32 characters on either side."""
+        text, (start, end) = self.document.text, (self.span.start, self.span.end)
+        return {
+            "document_id": self.document.document_id,
+            "title": self.document.title,
+            "start": start,
+            "end": end,
+            "quote": self.quote,
+            "context": self.context,
+            "context_start": self.sentence.start,
+            "prefix": text[max(0, start - 32) : start],
+            "suffix": text[end : end + 32],
+            "source_sha256": self.document.source_sha256,
+            "url": self.document.url,
+        }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One value and every place that gives it, the best place first."""
+
+    value: str  # the text folded for comparison: two answers with one value are one answer
+    score: float  # of its best span: logit, as in ScoredSpan
+    confidence: float | None  # calibrated probability that this answer is right; None without a calibration
+    citations: tuple[Citation, ...]
+
+    @property
+    def text(self) -> str:
+        """The exact quote of the best citation."""
+        return self.citations[0].quote
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer object of the JSON contract."""
+        return {
+            "text": self.text,
+            "value": self.value,
+            "confidence": self.confidence,
+            "score": self.score,
+            "citations": [citation.to_dict() for citation in self.citations],
+        }
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """Why there is no answer, with the numbers behind it and the nearest passages, which are not answers."""
+
+    reason: Reason
+    threshold: float | None  # the confidence (or, without a calibration, the score) an answer needs
+    best: float | None  # what the best span had, on the same scale
+    near_misses: tuple[Citation, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The no_answer object of the JSON contract."""
+        near = [citation.to_dict() for citation in self.near_misses]
+        return {"reason": self.reason, "threshold": self.threshold, "best": self.best, "near_misses": near}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What made a reply: enough to tell whether two replies can be compared."""
+
+    reader: str
+    encoder: str
+    corpus_sha256: str
+    version: str
+
+    def to_dict(self) -> dict[str, str]:
+        """The manifest object of the JSON contract."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a question gets: answers, best first, or the reason why there is none."""
+
+    question: str
+    resolved_question: str  # as it was searched: with what the history supplied
+    status: Status
+    answers: tuple[Answer, ...]
+    no_answer: NoAnswer | None
+    manifest: Manifest
+    timings_ms: dict[str, float]  # retrieve, read, total
+    hits: tuple[Hit, ...] = field(default=(), repr=False)  # what was read; not part of the JSON
+
+    @property
+    def answer(self) -> Answer | None:
+        """The first answer, or None."""
+        return self.answers[0] if self.answers else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The reply as the JSON contract of the README has it."""
+        return {
+            "question": self.question,
+            "resolved_question": self.resolved_question,
+            "status": self.status,
+            "answers": [answer.to_dict() for answer in self.answers],
+            "no_answer": self.no_answer.to_dict() if self.no_answer else None,
+            "manifest": self.manifest.to_dict(),
+            "timings_ms": self.timings_ms,
+        }
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The documents of one folder, in order of their ids."""
+
+    documents: tuple[Document, ...]
+
+    @cached_property
+    def sha256(self) -> str:
+        """A digest of every document's id and source hash: equal only if the corpus is."""
+        lines = "".join(f"{d.document_id}\0{d.source_sha256}\n" for d in self.documents)
+        return sha256(lines.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,53 @@
+"""Turn the reader's start and end logits into spans of tokens.
+
+Numpy only: no model, no text. `reader.py` turns tokens back into characters.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class TokenSpan(NamedTuple):
+    """Tokens first..last of one window, both included."""
+
+    first: int
+    last: int
+    score: float  # start logit + end logit; higher is better
+
+
+def best_spans(
+    start: NDArray[np.floating],
+    end: NDArray[np.floating],
+    is_context: NDArray[np.bool_],
+    *,
+    k: int,
+    max_tokens: int,
+) -> list[TokenSpan]:
+    """Return the k best spans of one window, best first; fewer if fewer are legal.
+
+    All three arrays have shape (seq_len,). A span is legal when it ends no earlier than
+    it starts, has at most max_tokens tokens, and both ends are in the passage.
+    Ties are broken by the earlier start, then by the earlier end.
+
+    Raises ValueError if k or max_tokens is below 1, or if a passage logit is not a number.
+    Source: Devlin et al. 2019 (BERT), section 4.2.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    if max_tokens < 1:
+        raise ValueError(f"max_tokens must be at least 1, got {max_tokens}")
+    tokens = np.flatnonzero(is_context)
+    if not np.isfinite(start[tokens]).all() or not np.isfinite(end[tokens]).all():
+        raise ValueError("the reader's logits are not finite; its weights may be damaged: reinstall or retrain it")
+    scores = start[tokens][:, None] + end[tokens][None, :]  # (n_context, n_context): row = first, column = last
+    width = tokens[None, :] - tokens[:, None]
+    first, last = np.nonzero((width >= 0) & (width < max_tokens))
+    flat = scores[first, last]
+    if len(flat) > 8 * k:  # keep what reaches the k-th best, ties too, then sort only that
+        kth = np.partition(flat, len(flat) - k)[len(flat) - k]
+        near = np.flatnonzero(flat >= kth)
+        first, last, flat = first[near], last[near], flat[near]
+    order = np.argsort(-flat, kind="stable")[:k]
+    return [TokenSpan(int(tokens[first[i]]), int(tokens[last[i]]), float(flat[i])) for i in order]

@@ -1,0 +1,141 @@
+"""A question and passages -> scored spans, with an extractive question-answering model. The one place that runs torch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embeddings.encoder import ModelNotFoundError, fingerprint, model_folder
+from qa.datatypes import Passage, ScoredSpan, Span
+from qa.decode import best_spans
+
+DEFAULT_READER = str(Path(__file__).parent / "reader_model")
+MAX_LENGTH = 256  # word pieces of question + passage in one window
+STRIDE = 64  # word pieces that neighbouring windows of a long passage share
+MAX_QUESTION = 64  # word pieces; the rest of a longer question is not read
+MAX_ANSWER = 48  # word pieces
+TOKENS_PER_BATCH = 4096
+Logits = NDArray[np.float32]
+
+
+class Window(NamedTuple):
+    """One piece of one passage as the model sees it."""
+
+    passage: int
+    encoding: Any  # tokenizers.Encoding
+
+
+class Reader:
+    """A span reader: any transformers checkpoint for question answering that has a fast tokenizer."""
+
+    def __init__(self, name: str = DEFAULT_READER) -> None:
+        """Name the checkpoint: the shipped one, a folder, or a hub name. Its weights are loaded when first used.
+
+        Raises ModelNotFoundError.
+        """
+        self.folder = model_folder(name)
+        if not (self.folder / "config.json").exists():
+            raise ModelNotFoundError(f"{self.folder} holds no config.json; name the folder of a transformers checkpoint")
+        self.name = "quotewise-reader" if name == DEFAULT_READER else name
+        self.fingerprint = fingerprint(self.folder)
+        self._loaded: tuple[Any, Any] | None = None
+
+    def _model(self) -> tuple[Any, Any]:
+        """The model and its tokenizer, loaded on first use."""
+        if self._loaded is None:
+            import torch
+            from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+            if not tokenizer.is_fast:
+                raise ValueError(f"{self.folder} has no fast tokenizer, so no offsets; use a checkpoint with tokenizer.json")
+            model = AutoModelForQuestionAnswering.from_pretrained(
+                self.folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            )
+            backend = tokenizer.backend_tokenizer
+            backend.no_padding()
+            self._loaded = model.eval(), backend
+        return self._loaded
+
+    def read(self, question: str, passages: Sequence[Passage], *, k: int = 3) -> list[ScoredSpan]:
+        """Return up to k spans of every passage, best first over all of them.
+
+        A span's score is its start and end logit minus the same sum for "not here" in the same window, so scores
+        compare across passages: 0 means as likely as no answer, higher is better. Spans are whole words.
+        """
+        return self.read_many([(question, passages)], k=k)[0]
+
+    def read_many(self, requests: Sequence[tuple[str, Sequence[Passage]]], *, k: int = 3) -> list[list[ScoredSpan]]:
+        """Read several questions with their passages in shared batches; the same spans as one by one."""
+        if not any(passages for _, passages in requests):
+            return [[] for _ in requests]
+        windows: list[Window] = []
+        owners: list[int] = []
+        for number, (question, passages) in enumerate(requests):
+            made = self._windows(question, passages)
+            windows += made
+            owners += [number] * len(made)
+        spans: list[list[ScoredSpan]] = [[] for _ in requests]
+        for at, start, end in self._logits(windows):
+            passage = requests[owners[at]][1][windows[at].passage]
+            spans[owners[at]] += _spans(passage, windows[at].encoding, start, end, k=k)
+        return [sorted(found, key=lambda span: -span.score) for found in spans]
+
+    def _windows(self, question: str, passages: Sequence[Passage]) -> list[Window]:
+        _, tokenizer = self._model()
+        tokenizer.no_truncation()
+        asked = tokenizer.encode(question, add_special_tokens=False)
+        if len(asked.ids) > MAX_QUESTION:
+            question = question[: asked.offsets[MAX_QUESTION - 1][1]]
+        tokenizer.enable_truncation(max_length=MAX_LENGTH, stride=STRIDE, strategy="only_second")
+        encodings = tokenizer.encode_batch([(question, passage.text) for passage in passages])
+        return [
+            Window(number, window)
+            for number, encoding in enumerate(encodings)
+            for window in (encoding, *encoding.overflowing)
+        ]
+
+    def _logits(self, windows: list[Window]) -> list[tuple[int, Logits, Logits]]:
+        """Run the model over windows of like length together; (window number, start, end), arrays of (seq_len,)."""
+        import torch
+
+        model, _ = self._model()
+        results = []
+        order = sorted(range(len(windows)), key=lambda at: len(windows[at].encoding.ids))
+        while order:
+            size = max(1, TOKENS_PER_BATCH // len(windows[order[-1]].encoding.ids))
+            rows, order = order[-size:], order[:-size]
+            lengths = [len(windows[at].encoding.ids) for at in rows]
+            batch = {
+                name: torch.zeros((len(rows), max(lengths)), dtype=torch.long)
+                for name in ("input_ids", "attention_mask", "token_type_ids")
+            }
+            for row, at in enumerate(rows):
+                encoding = windows[at].encoding
+                batch["input_ids"][row, : lengths[row]] = torch.tensor(encoding.ids)
+                batch["attention_mask"][row, : lengths[row]] = 1
+                batch["token_type_ids"][row, : lengths[row]] = torch.tensor(encoding.type_ids)
+            if getattr(model.config, "type_vocab_size", 0) < 2:  # roberta and others know no token types
+                del batch["token_type_ids"]
+            with torch.inference_mode():
+                output = model(**batch)
+            starts, ends = output.start_logits.float().numpy(), output.end_logits.float().numpy()
+            results += [(at, starts[i, : lengths[i]], ends[i, : lengths[i]]) for i, at in enumerate(rows)]
+        return results
+
+
+def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: int) -> list[ScoredSpan]:
+    is_context = np.array([sequence == 1 for sequence in encoding.sequence_ids])
+    null = float(start[0] + end[0])
+    words, offsets = encoding.word_ids, encoding.offsets
+    found = []
+    for first, last, score in best_spans(start, end, is_context, k=k, max_tokens=MAX_ANSWER):
+        while is_context[first - 1] and words[first - 1] == words[first]:
+            first -= 1
+        while last + 1 < len(words) and is_context[last + 1] and words[last + 1] == words[last]:
+            last += 1
+        span = Span(passage.span.start + offsets[first][0], passage.span.start + offsets[last][1])
+        found.append(ScoredSpan(passage.document, span, score - null))
+    return found

@@ -1,0 +1,50 @@
+"""python -m qa.training --data DIR --run DIR: prepare, train, evaluate, export. Each step is skipped when its result is there."""
+
+import argparse
+import logging
+import os
+import tomllib
+from pathlib import Path
+
+import numpy as np
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from transformers import AutoTokenizer
+
+from embeddings.encoder import DEFAULT_MODEL, model_folder
+from qa.training.evaluate import evaluate
+from qa.training.export import export
+from qa.training.prepare import features, training_examples
+from qa.training.train import train
+
+
+def main() -> None:
+    """Parse the command line and run the steps."""
+    parser = argparse.ArgumentParser(prog="python -m qa.training", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the question-answering sets")
+    parser.add_argument("--run", type=Path, default=Path("runs/reader"), help="folder for features and checkpoints")
+    parser.add_argument("--config", type=Path, default=Path(__file__).parent / "config.toml")
+    parser.add_argument("--minutes", type=float, help="stop (with the learning rate at 0) after this much training")
+    parser.add_argument("--measure", action="store_true", help="measure the run's checkpoint as it stands, do nothing else")
+    parser.add_argument("--export", type=Path, help="write the shipped form of the checkpoint to this folder")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    config = tomllib.loads(arguments.config.read_text())
+    arguments.run.mkdir(parents=True, exist_ok=True)
+    start_from = str(model_folder(DEFAULT_MODEL))
+    tokenizer = AutoTokenizer.from_pretrained(start_from)
+    if not arguments.measure:
+        stored = arguments.run / "features.npz"
+        if not stored.exists():
+            examples = training_examples(arguments.data, config)
+            np.savez(stored, **features(examples, tokenizer, **config["model"]))
+        tokenizer.save_pretrained(arguments.run / "checkpoint")
+        train(dict(np.load(stored)), arguments.run, start_from=start_from, config=config, minutes=arguments.minutes)
+    evaluate(arguments.run, arguments.data)
+    if arguments.export:
+        export(arguments.run / "checkpoint", arguments.export)
+
+
+if __name__ == "__main__":
+    main()

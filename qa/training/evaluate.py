@@ -1,0 +1,68 @@
+"""A reader's checkpoint and the measuring sets -> F1, exact match, best F1 with unanswerable questions, AUROC."""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from qa.datatypes import Document, Passage, Span
+from qa.metrics import auroc, best_f1, exact_match, token_f1
+from qa.reader import Reader
+from qa.training.prepare import Example, development_examples, misspell, read_set
+
+logger = logging.getLogger(__name__)
+TOGETHER = 64  # examples read in shared batches
+
+
+def predictions(reader: Reader, examples: Sequence[Example]) -> Iterator[tuple[str, float]]:
+    """Yield the best span's text and its score (logit over "not here") for every example, in order."""
+    for at in tqdm(range(0, len(examples), TOGETHER), desc="reading", unit="batch", mininterval=10):
+        requests = []
+        for example in examples[at : at + TOGETHER]:
+            document = Document(example.example_id, example.context, "", "", "utf-8")
+            requests.append((example.question, [Passage(document, Span(0, len(example.context)))]))
+        for spans in reader.read_many(requests, k=1):
+            yield (spans[0].document.slice(spans[0].span), spans[0].score) if spans else ("", -100.0)
+
+
+def measure(reader: Reader, examples: Sequence[Example]) -> dict[str, float]:
+    """F1 and exact match of the best span on the answerable ones; with unanswerable ones also best F1 and AUROC."""
+    texts, scores = zip(*predictions(reader, examples), strict=True)
+    answerable = np.array([bool(e.answers) for e in examples])
+    f1 = [token_f1(text, e.answer_texts) if e.answers else 0.0 for text, e in zip(texts, examples, strict=True)]
+    exact = [exact_match(text, e.answer_texts) if e.answers else 0.0 for text, e in zip(texts, examples, strict=True)]
+    figures = {"n": len(examples), "f1": float(np.mean(np.array(f1)[answerable]))}
+    figures["exact_match"] = float(np.mean(np.array(exact)[answerable]))
+    if not answerable.all():
+        best = best_f1(np.array(scores), np.array(f1), answerable)
+        figures |= {"best_f1": best.f1, "best_f1_threshold": best.threshold}
+        figures["auroc"] = auroc(np.array(scores)[answerable], np.array(scores)[~answerable])
+    return figures
+
+
+def evaluate(run: Path, data: Path, *, limit: int | None = None) -> dict[str, dict[str, float]]:
+    """Measure `run/checkpoint` and write `run/figures.json`. limit: only the first so many examples of each set."""
+    import random
+
+    reader = Reader(str(run / "checkpoint"))
+    wiki = list(read_set(data, "squadshifts_new_wiki"))
+    rng = random.Random(0)
+    sets = {
+        "squadshifts_new_wiki": wiki,
+        "squadshifts_new_wiki, first 1,000, misspelt": [
+            Example(e.example_id, e.source, e.title, misspell(e.question, rng), e.context, e.answers)
+            for e in wiki[:1000]
+        ],
+        "squadshifts_new_wiki, first 1,000": wiki[:1000],
+        "development titles of SQuAD": development_examples(data),
+        "clapnq_dev": list(read_set(data, "clapnq_dev")),
+    }
+    figures = {}
+    for name, examples in sets.items():
+        figures[name] = measure(reader, examples[:limit])
+        logger.info("%s: %s", name, {key: round(value, 4) for key, value in figures[name].items()})
+    (run / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    return figures
