@@ -59,9 +59,15 @@ class DenseIndex:
     def search(self, query: NDArray[np.float32], *, k: int) -> list[ScoredRow]:
         """Return the k nearest rows of a query vector of shape (dim,), best first; the score is a cosine in [-1, 1].
 
-        Raises ValueError if the vector has another dimension or is not finite.
+        Fewer if the index has fewer; ties go to the lower row number.
+        Raises ValueError if k < 1, or if the vector has another dimension or is not finite.
         """
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
         if query.shape != (self._index.d,) or not np.isfinite(query).all():
             raise ValueError(f"expected a finite vector of {self._index.d} numbers, got shape {query.shape}")
+        if not len(self):  # FAISS refuses to look for no rows
+            return []
         scores, rows = self._index.search(query[None, :], min(k, len(self)))
-        return [ScoredRow(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True) if row >= 0]
+        found = [ScoredRow(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True)]
+        return sorted(found, key=lambda scored: (-scored.score, scored.row))  # FAISS gives equal scores backwards

@@ -43,7 +43,8 @@ class Stored:
 def save(folder: Path, blobs: Mapping[str, bytes], *, about: Mapping[str, Any]) -> None:
     """Write a new generation and make it the current one.
 
-    Raises IndexStoreError if another process is writing; OSError (with the old generation still in force) if the disk refuses.
+    Raises IndexStoreError if another process is writing; OSError if the disk refuses: the old generation is then
+    still in force (or the new one, whole, if it was only the last sync that failed).
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _writer_lock(folder):
@@ -93,7 +94,8 @@ def load(folder: Path) -> Stored:
 def _read_generation(generation: Path, *, manifest_sha256: str) -> Stored:
     manifest_bytes = (generation / "manifest.json").read_bytes()
     if hashlib.sha256(manifest_bytes).hexdigest() != manifest_sha256:
-        raise IndexStoreError(f"{generation / 'manifest.json'} is damaged (its checksum differs); {REMEDY}")
+        current = generation.parent / "CURRENT"
+        raise IndexStoreError(f"{generation / 'manifest.json'} or {current} is damaged (checksums differ); {REMEDY}")
     manifest = json.loads(manifest_bytes)
     if (version := manifest["format_version"]) != FORMAT_VERSION:
         raise IndexStoreError(

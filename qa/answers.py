@@ -7,11 +7,25 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from embeddings.lexical import STOP_WORDS
 from qa.chunking import sentence_around
 from qa.datatypes import Answer, Citation, ScoredSpan
 
+_LOOSE = re.compile(r"\b(?:than|over|least|most|up to|under|below|above)\b")
+_YEAR = re.compile(
+    r"(?:(?:early|mid|late|end|beginning|middle|of|the|since|by|before|after|until|year|spring|summer|autumn|winter|"
+    r"january|february|march|april|may|june|july|august|september|october|november|december)\b[ -]*)*(?:1[5-9]|20)\d\d"
+)
+_MEASURES = (  # two figures of different measures are answers to different questions
+    *(r"%|percent|per cent", r"\$|dollars?", r"€|euros?", r"£|pounds?", r"yuan|renminbi|rmb", r"pence|cents?"),
+    *(r"years?", r"months?", r"weeks?", r"days?", r"hours?", r"minutes?", r"degrees?"),
+    *(r"metres?|meters?", r"kilometres?|kilometers?|km", r"miles?", r"kilograms?|kg", r"tonnes?|tons?", r"hectares?"),
+)
+_MEASURE = re.compile("|".join(rf"(?P<m{i}>(?<![a-z])(?:{words})(?![a-z]))" for i, words in enumerate(_MEASURES)))
 SUPPORT = 0.0  # a further place counts as saying it only if its span beats "not here" (score above 0)
 _LEADING = re.compile(r"^(?:the|a|an|about|around|some|nearly|almost|roughly|approximately|in|on|at|by|to|of|for)\s+")
+_EDGES = " .,;:!?\"'“”‘()[]-–—"
+_NEGATIONS = frozenset({"not", "no", "never", "without", "nor", "neither"})
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _MAGNITUDES = frozenset("hundred thousand million billion trillion percent % dozen score us$ $ € £ yuan".split())
 
@@ -22,11 +36,11 @@ def fold(text: str) -> str:
     >>> fold("The  United States,") == fold("united states")
     True
     """
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     plain = re.sub(r"(?<=\d),(?=\d{3})", "", plain).replace("’", "'")
-    plain = " ".join(plain.split()).strip(" .,;:!?\"'“”‘()[]-–—")
-    while (shorter := _LEADING.sub("", plain)) != plain:
+    plain = " ".join(plain.split()).strip(_EDGES)
+    while (shorter := _LEADING.sub("", plain).strip(_EDGES)) != plain:  # what a small word leaves may be in quotes
         plain = shorter
     return plain
 
@@ -34,7 +48,8 @@ def fold(text: str) -> str:
 def same_value(one: str, other: str) -> bool:
     """Whether two folded values say the same: equal, or one is the other with more words around it.
 
-    Numbers are stricter: both must hold the same ones, and no magnitude or unit may differ.
+    Numbers are stricter: both must hold the same ones, and no magnitude or unit may differ. Words that turn the
+    meaning round ("not") may not be the difference.
 
     >>> same_value("946", "946 corrupt fugitives"), same_value("46", "46 million"), same_value("40", "more than 40")
     (True, False, False)
@@ -50,6 +65,8 @@ def same_value(one: str, other: str) -> bool:
     if at is None:
         return False
     rest = {*long[:at], *long[at + len(short) :]}
+    if rest & _NEGATIONS:
+        return False
     if _NUMBER.search(one):
         return not rest & _MAGNITUDES and "than" not in rest
     return len(" ".join(short)) > 2
@@ -84,24 +101,35 @@ def cite(place: ScoredSpan) -> Citation:
 def conflicting(answers: Sequence[Answer]) -> list[Answer]:
     """The answers to show: the first, and every other document's different figure for the same thing.
 
-    Two answers are sides of a disagreement when both are single figures of one kind (both years, both counts, both
-    sums of one unit), the figures differ, neither is only a looser form of the other, both beat "not here", and
-    they come from different documents whose sentences have at least a word besides the figures in common.
+    Two answers are sides of a disagreement when both are single figures of one kind (both years or neither, and of
+    one measure if both name one), the figures differ, neither is only a looser form of the other, both beat
+    "not here", and they come from different documents whose sentences have a word besides the figures in common.
     """
     sides = [answers[0]]
     for other in answers[1:]:
-        if other.score > SUPPORT and all(_disagree(side, other) for side in sides):
+        if all(_disagree(side, other) for side in sides):
             sides.append(other)
     return sides
 
 
 def _disagree(one: Answer, other: Answer) -> bool:
+    if min(one.score, other.score) <= SUPPORT:
+        return False
     if {c.document.document_id for c in one.citations} & {c.document.document_id for c in other.citations}:
         return False
     figures = [_NUMBER.findall(answer.value) for answer in (one, other)]
     if any(len(found) != 1 for found in figures) or figures[0] == figures[1]:
         return False
-    units = [_NUMBER.sub("#", answer.value) for answer in (one, other)]
-    if any(word in unit for unit in units for word in ("than", "over", "least", "up to", "most")):
+    if any(_LOOSE.search(answer.value) or len(answer.value.split()) > 6 for answer in (one, other)):
         return False
-    return bool(len(units[0].split()) <= 6 and len(units[1].split()) <= 6)
+    return _one_kind(one, other) and bool(_words_around(one) & _words_around(other))
+
+
+def _one_kind(one: Answer, other: Answer) -> bool:
+    years = [bool(_YEAR.fullmatch(a.value)) and "," not in a.text for a in (one, other)]  # 2,014 is a count
+    measures = [{match.lastgroup for match in _MEASURE.finditer(a.value)} for a in (one, other)]
+    return years[0] == years[1] and (not all(measures) or measures[0] == measures[1])
+
+
+def _words_around(answer: Answer) -> set[str]:
+    return set(re.findall(r"[^\W\d_]+", fold(answer.citations[0].context))) - STOP_WORDS

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 MAX_QUESTION_CHARS = 2000
 MAX_ANSWERS = 5
 NEAR_MISSES = 3
-Progress = Callable[[int, int], Any]  # passages done since last told, passages in all
+Progress = Callable[[int, int], Any]  # texts done since last told, texts in all
 
 
 class Assistant:
@@ -79,7 +79,7 @@ class Assistant:
     @classmethod
     def _with_reader(cls, retriever: Retriever, name: str) -> "Assistant":
         reader = Reader(name)
-        return cls(retriever, reader, load_calibration(reader.folder, reader_fingerprint=reader.fingerprint))
+        return cls(retriever, reader, load_calibration(reader_fingerprint=reader.fingerprint))
 
     @property
     def passages(self) -> tuple[Passage, ...]:
@@ -99,7 +99,9 @@ class Assistant:
     ) -> list[Reply]:
         """Answer several questions, reading in shared batches; the same replies as one by one, in their order."""
         cleaned = [clean_question(question) for question in questions]
-        resolved = [resolve(q, turns) for q, turns in zip(cleaned, histories or [()] * len(cleaned), strict=True)]
+        if histories is None:
+            histories = [()] * len(cleaned)
+        resolved = [_readable(resolve(q, turns)) for q, turns in zip(cleaned, histories, strict=True)]
         begun = time.perf_counter()
         hits = [self.retriever.retrieve(q, k=k) if re.search(r"\w", q) else [] for q in resolved]
         retrieved = time.perf_counter()
@@ -174,7 +176,11 @@ def clean_question(question: str) -> str:
         raise TypeError(f"a question must be text, got {type(question).__name__}")
     if len(question) > MAX_QUESTION_CHARS:
         raise ValueError(f"the question has {len(question):,} characters; ask it in at most {MAX_QUESTION_CHARS:,}")
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+", " ", question).strip()
+    return _readable(question)
+
+
+def _readable(text: str) -> str:
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+", " ", text).strip()
 
 
 def default_index(folder: Path) -> Path:
@@ -216,8 +222,7 @@ def indexed(
             if stored.about == about:
                 return Retriever.from_blobs(stored.blobs, encoder)
     passages = [passage for document in corpus.documents for passage in chunk_document(document)]
-    told = (lambda done: progress(done, len(passages))) if progress else None
-    retriever = Retriever.build(passages, encoder, progress=told)
+    retriever = Retriever.build(passages, encoder, progress=progress)
     store.save(place, retriever.to_blobs(), about=about)
     return retriever
 

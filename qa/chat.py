@@ -25,11 +25,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .citation import escape_html, escape_markdown, to_html, to_markdown
 from .datatypes import Reply
+from .followup import Turn
 
-History = list[dict[str, str]]  # [{"question", "answer"}], oldest first
-Ask = Callable[[str, History], Reply]
-State = tuple["Turn", ...]
-Update = tuple[list[dict[str, str]], str, State, Any]  # chat, evidence, turns, question box
+Ask = Callable[[str, list[Turn]], Reply]
+Exchanges = tuple["Exchange", ...]
+Update = tuple[list[dict[str, str]], str, Exchanges, str]  # chat, evidence, exchanges, question box
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ HEADERS = {
 
 
 @dataclass(frozen=True)
-class Turn:
+class Exchange:
     """A question that got a reply, as history needs it and as the page shows it."""
 
     question: str
@@ -66,7 +66,7 @@ def build_page(ask: Ask, *, documents: Sequence[str], examples: Sequence[str]) -
     """
     os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="quotewise-")  # mode 0700
     with gr.Blocks(title="Quotewise", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as page:
-        turns = gr.State(())
+        exchanges = gr.State(())
         gr.HTML(_masthead(documents), apply_default_css=False, elem_id="qw-masthead")
         with gr.Row(elem_id="qw-columns"):
             with gr.Column(elem_id="qw-chat", min_width=0):
@@ -87,7 +87,7 @@ def build_page(ask: Ask, *, documents: Sequence[str], examples: Sequence[str]) -
                 with gr.Row(elem_id="qw-ask"):
                     box = gr.Textbox(
                         label="Question",
-                        placeholder="Ask the documents a question",
+                        placeholder="Your question",
                         lines=1,
                         max_lines=6,
                         autofocus=True,
@@ -103,46 +103,46 @@ def build_page(ask: Ask, *, documents: Sequence[str], examples: Sequence[str]) -
                 evidence = gr.HTML(PANEL_START, apply_default_css=False, elem_id="qw-evidence")
 
         respond = responder(ask)
-        shown = [chat, evidence, turns, box]
+        shown = [chat, evidence, exchanges, box]
         options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        gr.on([box.submit, send.click], respond, [box, turns], shown, concurrency_id="ask", **options)
+        gr.on([box.submit, send.click], respond, [box, exchanges], shown, concurrency_id="ask", **options)
         for button in example_buttons:
-            button.click(respond, [button, turns], shown, concurrency_id="ask", **options)
+            button.click(respond, [button, exchanges], shown, concurrency_id="ask", **options)
         clear.click(lambda: ([], PANEL_START, (), ""), None, shown, queue=False, **options)
-        chat.select(evidence_of, [turns], [evidence], queue=False, **options)
+        chat.select(evidence_of, [exchanges], [evidence], queue=False, **options)
     return page
 
 
-def responder(ask: Ask) -> Callable[[str, State], Iterator[Update]]:
+def responder(ask: Ask) -> Callable[[str, Exchanges], Iterator[Update]]:
     """Return the page's handler: it shows the question at once, then the reply or one line about what went wrong."""
 
-    def respond(question: str, turns: State) -> Iterator[Update]:
-        before = [message for turn in turns for message in _messages(turn.question, turn.bubble)]
-        yield before + _messages(question, BUBBLE_WAIT), PANEL_WAIT, turns, ""
+    def respond(question: str, exchanges: Exchanges) -> Iterator[Update]:
+        before = [message for past in exchanges for message in _messages(past.question, past.bubble)]
+        yield before + _messages(question, BUBBLE_WAIT), PANEL_WAIT, exchanges, ""
         try:
-            reply = ask(question, history_of(turns))
+            reply = ask(question, history_of(exchanges))
         except ValueError as error:
-            yield before + _messages(question, escape_markdown(str(error))), PANEL_ERROR, turns, question
+            yield before + _messages(question, escape_markdown(str(error))), PANEL_ERROR, exchanges, question
         except Exception as error:  # the reader gets one line whatever breaks; the log gets the rest
             logger.exception("a question could not be answered")
             message = f"Something went wrong while answering ({type(error).__name__}). The program's log says more."
-            yield before + _messages(question, message), PANEL_ERROR, turns, question
+            yield before + _messages(question, message), PANEL_ERROR, exchanges, question
         else:
-            turn = Turn(question, reply.answer.text if reply.answer else "", to_markdown(reply), to_html(reply))
-            yield before + _messages(question, turn.bubble), turn.evidence, (*turns, turn), ""
+            exchange = Exchange(question, reply.answer.text if reply.answer else "", to_markdown(reply), to_html(reply))
+            yield before + _messages(question, exchange.bubble), exchange.evidence, (*exchanges, exchange), ""
 
     return respond
 
 
-def history_of(turns: State) -> History:
-    """Return the turns as `ask` takes them."""
-    return [{"question": turn.question, "answer": turn.answer} for turn in turns]
+def history_of(exchanges: Exchanges) -> list[Turn]:
+    """Return the exchanges as the turns that `ask` takes, oldest first."""
+    return [{"question": past.question, "answer": past.answer} for past in exchanges]
 
 
-def evidence_of(turns: State, event: gr.SelectData) -> str:
-    """Return the evidence of the turn whose message was clicked, so that its numbers have their cards again."""
-    turn = event.index // 2  # two messages a turn
-    return turns[turn].evidence if turn < len(turns) else PANEL_ERROR
+def evidence_of(exchanges: Exchanges, event: gr.SelectData) -> str:
+    """Return the evidence of the exchange that was clicked, so that its numbers have their cards again."""
+    clicked = event.index // 2  # two messages an exchange
+    return exchanges[clicked].evidence if clicked < len(exchanges) else PANEL_ERROR
 
 
 def build_app(page: gr.Blocks, *, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
@@ -155,12 +155,13 @@ def build_app(page: gr.Blocks, *, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[f"[{h}]" if ":" in h else h for h in hosts])
     app.add_middleware(_Guard)
     page.queue(max_size=64, default_concurrency_limit=1)
-    return gr.mount_gradio_app(
+    css = (files(__package__) / "chat.css").read_text(encoding="utf-8")
+    gr.mount_gradio_app(
         app,
         page,
         path="/",
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        head=f"<style>{(files(__package__) / 'chat.css').read_text(encoding='utf-8')}</style>",  # css= would be rewritten
+        head=f"<style>{css}</style>",  # subtle: Gradio rewrites the selectors of css=
         js=SCRIPT,
         show_error=False,
         enable_monitoring=False,
@@ -170,6 +171,7 @@ def build_app(page: gr.Blocks, *, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
         pwa=False,
         mcp_server=False,
     )
+    return app
 
 
 def serve(page: gr.Blocks, *, host: str = "127.0.0.1", port: int = 7860) -> None:
@@ -178,14 +180,13 @@ def serve(page: gr.Blocks, *, host: str = "127.0.0.1", port: int = 7860) -> None
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise OSError(f"cannot listen on {host}:{port} ({error.strerror}); choose another --port or --host") from error
-    name = host if host not in ("0.0.0.0", "::") else socket.gethostname()  # noqa: S104
+    name = host if host not in ("0.0.0.0", "::") else socket.gethostname()
     if host not in LOOPBACK:
         logger.warning("listening beyond this machine, without a password: anyone who can reach it can read answers")
     address = f"[{name}]" if ":" in name else name
     sys.stderr.write(f"Quotewise is at http://{address}:{listening.getsockname()[1]} (Ctrl+C stops it)\n")
-    config = uvicorn.Config(
-        build_app(page, hosts=[*LOOPBACK, name]), log_level="warning", proxy_headers=False, timeout_graceful_shutdown=2
-    )
+    app = build_app(page, hosts=[*LOOPBACK, name])
+    config = uvicorn.Config(app, log_level="warning", ws="none", proxy_headers=False, timeout_graceful_shutdown=2)
     with listening, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
 
@@ -211,7 +212,7 @@ class _Guard:
 
 
 def _messages(question: str, bubble: str) -> list[dict[str, str]]:
-    """Return the two messages of a turn: the question, escaped and cut to ECHO characters, and the bubble."""
+    """Return the two messages of an exchange: the question, escaped and cut to ECHO characters, and the bubble."""
     echo = question if len(question) <= ECHO else question[:ECHO] + " …"
     return [
         {"role": "user", "content": escape_markdown(echo) or "…"},
@@ -224,7 +225,7 @@ def _masthead(documents: Sequence[str]) -> str:
     names = "".join(f'<li dir="auto">{escape_html(name)}</li>' for name in documents)
     count = "1 document" if len(documents) == 1 else f"{len(documents)} documents"
     return (
-        "<header><h1>Quotewise</h1><p>Answers in the documents’ own words</p>"  # noqa: RUF001 a typographic apostrophe
+        "<header><h1>Quotewise</h1><p>Answers in the documents’ own words</p>"
         f"<details><summary>Searching {count}</summary><ol>{names}</ol></details></header>"
     )
 
@@ -247,7 +248,7 @@ SCRIPT = """() => {
     const link = event.target.closest('a[href^="#quote-"]');
     if (link) { event.preventDefault(); cameFrom = link; show(link.getAttribute("href").slice(1), 20); }
     const copy = event.target.closest("button[data-copy]");
-    if (copy && navigator.clipboard) navigator.clipboard.writeText(copy.dataset.copy).then(() => { copy.textContent = "Copied"; });
+    if (copy) navigator.clipboard.writeText(copy.dataset.copy).then(() => { copy.textContent = "Copied"; });
   });
   document.addEventListener("keydown", event => {
     if (event.key === "Escape" && cameFrom && document.activeElement.matches("mark")) cameFrom.focus();

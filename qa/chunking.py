@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 
-import regex  # for \X: Python's re knows no grapheme clusters
+import regex  # type: ignore[import-untyped]  # it ships no types; needed for \X, grapheme clusters
 from sentencex import get_sentence_boundaries
 
 from qa.datatypes import Document, Passage, Span
@@ -73,6 +73,14 @@ def sentence_around(document: Document, span: Span) -> Span:
     if first > last:
         return span
     return Span(min(span.start, sentences[first].start), max(span.end, sentences[last].end))
+
+
+def sentences_in(passage: Passage) -> list[Span]:
+    """The sentences of a passage, in order, as ranges of its document."""
+    sentences = _sentences(passage.document.text)
+    first = bisect_left(sentences, passage.span.start, key=lambda sentence: sentence.start)
+    last = bisect_right(sentences, passage.span.end, key=lambda sentence: sentence.end)
+    return list(sentences[first:last])
 
 
 @lru_cache(maxsize=64)

@@ -143,7 +143,8 @@ def _card(citation: Citation, number: int) -> str:
     """Return the HTML card of one citation, its quote marked; the copied text is the server's, exact."""
     before, quote, after = _around(citation, escape_html)
     place = f"{citation.document.document_id}, {_place(citation.span)}"
-    copied = escape_html(f"“{citation.context}” ({_title(citation)}; {place})")
+    source = f"{citation.document.title}; {place}" if citation.document.title else place
+    copied = escape_html(f"“{citation.context}” ({source})")
     return (
         '<article class="qw-card">\n'
         f'<h4><span class="qw-number">{number}</span> <cite dir="auto">{escape_html(_title(citation))}</cite></h4>\n'
@@ -195,7 +196,7 @@ def _title(citation: Citation) -> str:
 
 def _place(span: Span) -> str:
     """Return a place in a document, half-open."""
-    return f"characters {span.start}–{span.end}"  # noqa: RUF001 an en dash is how ranges are set
+    return f"characters {span.start}–{span.end}"
 
 
 def _encodable(text: str) -> str:

@@ -215,14 +215,14 @@ def _assistant(arguments: argparse.Namespace) -> "Assistant":
 
 @contextmanager
 def _progress_bar() -> Iterator["Progress"]:
-    """A bar on stderr that appears with the first batch of passages."""
+    """A bar on stderr that appears with the first batch of texts."""
     from tqdm import tqdm
 
     bar: Any = None
 
     def progress(done: int, total: int) -> None:
         nonlocal bar
-        bar = bar if bar is not None else tqdm(total=total, unit="passage", desc="indexing")
+        bar = bar if bar is not None else tqdm(total=total, unit="text", desc="indexing")
         bar.update(done)
 
     try:

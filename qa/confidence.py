@@ -1,7 +1,8 @@
 """How likely is an answer right? Features that exist anyway -> a calibrated probability; below a threshold, no answer.
 
 The calibration is a logistic regression, fitted by `python -m qa.training.calibrate` on development documents and
-shipped as plain numbers beside the reader it was fitted for. Another reader has none: its answers carry scores only.
+shipped as plain numbers with the fingerprint of the reader it was fitted for. Another reader has none: its answers
+carry scores only.
 """
 
 import json
@@ -17,7 +18,7 @@ from embeddings.lexical import terms
 from qa.datatypes import Answer, Hit
 
 UNCALIBRATED_THRESHOLD = 0.0  # logit: an answer must beat "not here"
-FILE = "calibration.json"
+SHIPPED = Path(__file__).parent / "calibration.json"
 _stemmer = Stemmer.Stemmer("english")
 
 
@@ -79,15 +80,12 @@ class Calibration:
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
-def load_calibration(folder: Path, *, reader_fingerprint: str) -> Calibration | None:
-    """The calibration shipped in a reader's folder; None if there is none, or if it was fitted for another reader."""
-    path = folder / FILE
-    if not path.exists():
-        return None
+def load_calibration(*, reader_fingerprint: str, path: Path = SHIPPED) -> Calibration | None:
+    """The shipped calibration; None if it was fitted for another reader."""
     calibration = Calibration(**json.loads(path.read_text(encoding="utf-8")))
     return calibration if calibration.reader_fingerprint == reader_fingerprint else None
 
 
-def save_calibration(calibration: Calibration, folder: Path) -> None:
-    """Write the calibration beside its reader."""
-    (folder / FILE).write_text(json.dumps(asdict(calibration), indent=1) + "\n", encoding="utf-8")
+def save_calibration(calibration: Calibration, *, path: Path = SHIPPED) -> None:
+    """Write the calibration as JSON."""
+    path.write_text(json.dumps(asdict(calibration), indent=1) + "\n", encoding="utf-8")

@@ -4,6 +4,7 @@ What cannot be read is reported with a reason, never guessed at. Nothing here cu
 """
 
 import codecs
+import errno
 import os
 import re
 import stat
@@ -200,7 +201,7 @@ def _read_bytes(path: Path, document_id: str) -> bytes:
 def _unreadable(document_id: str, error: OSError) -> UnreadableDocumentError:
     if isinstance(error, PermissionError):
         return UnreadableDocumentError(document_id, "permission", "may not be read; give yourself permission to")
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP:
         return UnreadableDocumentError(document_id, "missing", "is gone or links to nothing; put it back or remove it")
     return UnreadableDocumentError(document_id, "unreadable", f"cannot be read ({error.strerror}); copy it elsewhere")
 
@@ -212,16 +213,14 @@ def _is_binary(text: str) -> bool:
 def _detect_codec(data: bytes) -> str | None:
     """Name the codec of text that is not UTF-8, or None unless it is clear.
 
-    Short or mixed text fits many codecs that differ in a letter or two. cp1252, by far the most common, wins among
-    equals; other equals must agree on every character.
+    Short text fits many codecs that differ in a letter or two, and the detector's order among them is chance. So
+    cp1252, by far the most common, is taken where it is plausible; others must agree on every character.
     """
     rough = data.decode("utf-8", "replace")
     damaged = rough.count("\ufffd")
     if len(rough) - len(rough.encode("ascii", "ignore")) > 2 * damaged:
         return None  # UTF-8 with a few bad bytes: anything else would turn its good letters into wrong ones
     plausible = [match for match in from_bytes(data) if match.chaos <= 0.1 and match.coherence >= 0.3]
-    best = max((match.coherence for match in plausible), default=0.0)
-    equals = [match for match in plausible if match.coherence >= best - 0.05]
-    if any("cp1252" in match.could_be_from_charset for match in equals):
+    if any("cp1252" in match.could_be_from_charset for match in plausible):
         return "cp1252"
-    return equals[0].encoding if len({str(match) for match in equals}) == 1 else None
+    return plausible[0].encoding if len({str(match) for match in plausible}) == 1 else None

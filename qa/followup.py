@@ -48,5 +48,6 @@ def resolve(question: str, history: Sequence[Turn]) -> str:
     earlier = [turn["question"].strip() for turn in history]
     standing = next((i for i in range(len(earlier) - 1, -1, -1) if i == 0 or not leans_on_history(earlier[i])), 0)
     answer = history[-1]["answer"].strip().rstrip(".")
-    parts = [earlier[standing], *([earlier[-1]] if standing < len(earlier) - 1 else []), *([f"{answer}."] if answer else [])]
-    return " ".join([*parts, question.strip()])
+    latest = earlier[-1] if standing < len(earlier) - 1 else ""
+    parts = [earlier[standing], latest, f"{answer}." if answer else "", question.strip()]
+    return " ".join(part for part in parts if part)

@@ -1,6 +1,7 @@
 """A question and passages -> scored spans, with an extractive question-answering model. The one place that runs torch."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,7 +79,7 @@ class Reader:
             windows += made
             owners += [number] * len(made)
         spans: list[list[ScoredSpan]] = [[] for _ in requests]
-        for at, start, end in self._logits(windows):
+        for at, start, end in sorted(self._logits(windows), key=itemgetter(0)):  # so that ties keep one order
             passage = requests[owners[at]][1][windows[at].passage]
             spans[owners[at]] += _spans(passage, windows[at].encoding, start, end, k=k)
         return [sorted(found, key=lambda span: -span.score) for found in spans]

@@ -1,16 +1,22 @@
-"""A question -> the passages most likely to answer it (Hits), by meaning and by words, fused by rank."""
+"""A question -> the passages most likely to answer it (Hits): three rankings, fused by rank.
+
+The rankings: nearest passage by meaning, passage with the nearest single sentence, and best words. A passage says
+several things and its vector blurs them; a sentence's vector does not, but has no surroundings.
+"""
 
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from embeddings.dense import DenseIndex
+from embeddings.dense import DenseIndex, ScoredRow
 from embeddings.encoder import Encoder
 from embeddings.fusion import reciprocal_rank_fusion
 from embeddings.lexical import LexicalIndex
+from qa.chunking import sentences_in
 from qa.datatypes import Corpus, Document, Hit, Passage, Span
 
-POOL = 50  # rows that each ranking hands to the fusion
+POOL = 50  # passages that each ranking hands to the fusion
+SENTENCE_POOL = 200
 
 
 def default_k(n_passages: int) -> int:
@@ -23,27 +29,34 @@ def default_k(n_passages: int) -> int:
 
 
 class Retriever:
-    """Passages behind a dense and a lexical index; row numbers are positions in `passages`."""
+    """Passages behind their indexes; row numbers are positions in `passages`."""
 
-    def __init__(self, passages: Sequence[Passage], dense: DenseIndex, encoder: Encoder) -> None:
-        """Join passages and their vectors; the lexical index is made here, from the same texts.
+    def __init__(
+        self, passages: Sequence[Passage], dense: DenseIndex, sentences: DenseIndex, encoder: Encoder
+    ) -> None:
+        """Join passages, their vectors and their sentences' vectors; the lexical index is made here, from the same texts.
 
-        Raises ValueError if there are not as many vectors as passages.
+        Raises ValueError if there are not as many vectors as passages and sentences.
         """
-        if len(dense) != len(passages):
-            raise ValueError(f"{len(passages)} passages but {len(dense)} vectors; build the index again with: qa index DIR")
         self.passages = tuple(passages)
         self.encoder = encoder
         self._dense = dense
+        self._sentences = sentences
         self._lexical = LexicalIndex([indexed_text(passage) for passage in passages])
+        self._rows_of = [rows for _, rows in _sentences(passages)]  # sentence -> the passages that hold it
+        if (len(dense), len(sentences)) != (len(passages), len(self._rows_of)):
+            raise ValueError("passages and vectors are not as many; build the index again with: qa index DIR")
 
     @classmethod
     def build(
-        cls, passages: Sequence[Passage], encoder: Encoder, *, progress: Callable[[int], Any] | None = None
+        cls, passages: Sequence[Passage], encoder: Encoder, *, progress: Callable[[int, int], Any] | None = None
     ) -> "Retriever":
-        """Embed the passages; progress is told after every batch how many were done."""
-        vectors = encoder.encode_document([indexed_text(passage) for passage in passages], progress=progress)
-        return cls(passages, DenseIndex.build(vectors), encoder)
+        """Embed passages and sentences; progress is told after every batch how many texts were done, and of how many."""
+        texts = [indexed_text(passage) for passage in passages] + [sentence.text for sentence, _ in _sentences(passages)]
+        told = (lambda done: progress(done, len(texts))) if progress else None
+        vectors = encoder.encode_document(texts, progress=told)
+        dense, sentences = (DenseIndex.build(part) for part in (vectors[: len(passages)], vectors[len(passages) :]))
+        return cls(passages, dense, sentences, encoder)
 
     def retrieve(self, question: str, *, k: int | None = None) -> list[Hit]:
         """Return the k best passages, best first; fewer if the corpus has fewer.
@@ -55,13 +68,23 @@ class Retriever:
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         vector = self.encoder.encode_query([question])[0]
-        pool = max(k, POOL)
-        near = self._dense.search(vector, k=pool)
+        near = self._dense.search(vector, k=max(k, POOL))
+        nearest_sentence = self._by_sentence(self._sentences.search(vector, k=max(k, SENTENCE_POOL)))
+        words = self._lexical.search(question, k=max(k, POOL))
         similarity = dict(near)
-        fused = reciprocal_rank_fusion([near, self._lexical.search(question, k=pool)])[:k]
-        # a passage that only words found is below the last similarity of the pool
-        floor = near[-1].score if near else 0.0
+        for row, score in nearest_sentence:
+            similarity[row] = max(score, similarity.get(row, -1.0))
+        floor = min(similarity.values(), default=-1.0)  # what only words found is no nearer than this
+        fused = reciprocal_rank_fusion([near, nearest_sentence, words])[:k]
         return [Hit(self.passages[row], score, similarity.get(row, floor)) for row, score in fused]
+
+    def _by_sentence(self, sentences: Sequence[ScoredRow]) -> list[ScoredRow]:
+        """Rank passages by their best sentence."""
+        best: dict[int, float] = {}
+        for sentence, score in sentences:
+            for row in self._rows_of[sentence]:
+                best.setdefault(row, score)
+        return [ScoredRow(row, score) for row, score in best.items()]
 
     def to_blobs(self) -> dict[str, bytes]:
         """The documents, passages and vectors as named bytes, for `embeddings.store`."""
@@ -70,7 +93,8 @@ class Retriever:
         return {
             "documents.jsonl": "".join(json.dumps(vars(d)) + "\n" for d in documents.values()).encode(),
             "passages.json": json.dumps(spans).encode(),
-            "vectors.faiss": self._dense.to_bytes(),
+            "passages.faiss": self._dense.to_bytes(),
+            "sentences.faiss": self._sentences.to_bytes(),
         }
 
     @classmethod
@@ -80,7 +104,8 @@ class Retriever:
         documents = {document.document_id: document for document in rows}
         spans = json.loads(blobs["passages.json"])
         passages = [Passage(documents[name], Span(start, end)) for name, start, end in spans]
-        return cls(passages, DenseIndex.from_bytes(blobs["vectors.faiss"]), encoder)
+        dense, sentences = (DenseIndex.from_bytes(blobs[f"{name}.faiss"]) for name in ("passages", "sentences"))
+        return cls(passages, dense, sentences, encoder)
 
     @property
     def corpus(self) -> Corpus:
@@ -92,3 +117,13 @@ class Retriever:
 def indexed_text(passage: Passage) -> str:
     """What the indexes see of a passage: its document's title, then its text."""
     return f"{passage.document.title}\n{passage.text}" if passage.document.title else passage.text
+
+
+def _sentences(passages: Sequence[Passage]) -> list[tuple[Passage, list[int]]]:
+    """Every sentence of the passages once, with the rows of the passages that hold it."""
+    rows: dict[tuple[str, Span], tuple[Passage, list[int]]] = {}
+    for row, passage in enumerate(passages):
+        for span in sentences_in(passage):
+            key = (passage.document.document_id, span)
+            rows.setdefault(key, (Passage(passage.document, span), []))[1].append(row)
+    return list(rows.values())

@@ -161,13 +161,6 @@ def test_read_folder_reports_what_it_may_not_read(tmp_path: Path, monkeypatch: p
     assert reasons(tmp_path) == {"closed": "permission", "secret.txt": "permission"}
 
 
-def test_read_folder_survives_a_deep_folder(tmp_path: Path) -> None:
-    deep = tmp_path.joinpath(*["d"] * 1200)
-    deep.mkdir(parents=True)
-    (deep / "a.txt").write_text("Some text.")
-    assert len(read_folder(tmp_path)[0].documents) == 1
-
-
 def test_read_folder_without_documents_says_what_it_found(tmp_path: Path) -> None:
     with pytest.raises(NoDocumentsError, match=r"has no readable \.markdown, .*0 skipped: it is empty"):
         read_folder(tmp_path)

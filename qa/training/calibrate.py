@@ -1,0 +1,191 @@
+"""Development questions asked end to end -> `qa/calibration.json`. In: documents with gold questions.
+
+Three kinds of development corpora, none of them trained on: the small running stories in `DATA/corpora`, corpora made
+here from SQuAD's development titles (with unanswerable twins and questions about other titles), and the development
+half of the evaluation questions. The regression is fitted on the first two, the threshold chosen on the stories and
+the development half: the lowest confidence at which the wanted share of unanswerable questions is refused.
+"""
+
+import argparse
+import json
+import random
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from embeddings.encoder import fingerprint
+from qa.assistant import MAX_ANSWERS, Assistant
+from qa.answers import merge
+from qa.confidence import Calibration, Features, features, save_calibration
+from qa.followup import Turn, resolve
+from qa.metrics import auroc, token_f1
+from qa.reader import DEFAULT_READER
+from qa.training.prepare import Example, development_examples
+
+REFUSED = 0.85  # share of unanswerable questions that must be refused at the threshold
+NAMES = tuple(Features.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A development question; golds are (document_id, start, text), none if it cannot be answered."""
+
+    text: str
+    golds: tuple[tuple[str, int, str], ...]
+    history: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the first candidate was like, and whether it was right."""
+
+    described: Features
+    right: bool
+    answerable: bool
+
+
+def outcomes(assistant: Assistant, questions: Sequence[Question]) -> Iterator[Outcome]:
+    """Ask every question and describe the best candidate, shown or not; a question without one is left out."""
+    for question in tqdm(questions, unit="question", mininterval=10):
+        asked = resolve(question.text, question.history)
+        hits = assistant.retriever.retrieve(asked)
+        answers = merge(assistant.reader.read(asked, [hit.passage for hit in hits]), limit=MAX_ANSWERS)
+        if answers:
+            described = features(asked, answers, hits)[0]
+            right = any(_matches(c.document.document_id, c.span.start, c.quote, question.golds) for c in answers[0].citations)
+            yield Outcome(described, right, bool(question.golds))
+
+
+def _matches(document_id: str, start: int, quote: str, golds: Sequence[tuple[str, int, str]]) -> bool:
+    return any(
+        name == document_id and at < start + len(quote) and start < at + len(text) and token_f1(quote, [text]) >= 0.5
+        for name, at, text in golds
+    )
+
+
+def stories(corpora: Path) -> Iterator[tuple[Path, list[Question]]]:
+    """Yield the documents folder and the questions of every running story."""
+    for story in sorted(path for path in corpora.iterdir() if path.is_dir()):
+        lines = (story / "questions.jsonl").read_text(encoding="utf-8").split("\n")
+        yield story / "documents", [_question(json.loads(line)) for line in lines if line]
+
+
+def _question(row: dict[str, Any]) -> Question:
+    golds = tuple((a.get("document_id", a.get("doc")), a["start"], a["text"]) for a in row.get("answers", ()))
+    return Question(row["question"], golds, tuple(row.get("history", ())))
+
+
+def made_corpora(examples: Sequence[Example], folder: Path, *, titles: int, seed: int) -> Iterator[tuple[Path, list[Question]]]:
+    """Write up to 25 contexts of each of some titles as documents of one corpus; yield it with its questions.
+
+    A third of a corpus's questions belong to other titles: about something its documents do not hold.
+    """
+    rng = random.Random(seed)
+    by_title: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        by_title[example.title].append(example)
+    for number, title in enumerate(rng.sample(sorted(by_title), min(titles, len(by_title)))):
+        contexts = sorted({e.context for e in by_title[title]})[:25]
+        place = folder / f"{number:02d}"
+        place.mkdir()
+        for i, context in enumerate(contexts):
+            (place / f"{i:02d}.txt").write_text(context, encoding="utf-8", newline="")
+        own = [e for e in by_title[title] if e.context in contexts]
+        own = rng.sample(own, min(30, len(own)))
+        foreign = rng.sample([e for e in examples if e.title != title], 10)
+        questions = [
+            Question(e.question, tuple((f"{contexts.index(e.context):02d}.txt", a, e.context[a:b]) for a, b in e.answers))
+            for e in own
+        ]
+        yield place, questions + [Question(e.question, ()) for e in foreign]
+
+
+def fit(rows: Sequence[Outcome]) -> tuple[dict[str, float], float]:
+    """Fit a logistic regression; returns its weight per feature (of the features as they are) and the intercept."""
+    from sklearn.linear_model import LogisticRegression
+
+    values = np.array([[getattr(row.described, name) for name in NAMES] for row in rows])
+    mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
+    model = LogisticRegression(C=1.0, max_iter=1000).fit((values - mean) / scale, [row.right for row in rows])
+    weights = model.coef_[0] / scale
+    intercept = float(model.intercept_[0] - weights @ mean)
+    return {name: round(float(weight), 5) for name, weight in zip(NAMES, weights, strict=True)}, round(intercept, 5)
+
+
+def choose_threshold(confidences: np.ndarray, answerable: np.ndarray) -> float:
+    """The lowest confidence at which at least REFUSED of the unanswerable questions stay below it."""
+    below = np.sort(confidences[~answerable])
+    return float(round(below[int(np.ceil(REFUSED * len(below))) - 1] + 0.001, 3))
+
+
+def main() -> None:
+    """Parse the command line, ask, fit, choose, write; print what was measured."""
+    parser = argparse.ArgumentParser(prog="python -m qa.training.calibrate", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the question-answering sets")
+    parser.add_argument("--questions", type=Path, required=True, help="the evaluation questions")
+    parser.add_argument("--docs", type=Path, required=True, help="their documents")
+    parser.add_argument("--reader", default=DEFAULT_READER, help="the reader to calibrate")
+    parser.add_argument("--titles", type=int, default=16, help="how many corpora to make of SQuAD titles")
+    arguments = parser.parse_args()
+    told, made, halves = [], [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch)
+
+        def run(documents: Path, questions: list[Question]) -> list[Outcome]:
+            assistant = Assistant.from_folder(documents, index=place / f"index-{documents.parent.name}-{documents.name}", reader=arguments.reader)
+            return list(outcomes(assistant, questions))
+
+        for documents, questions in stories(arguments.data / "corpora"):
+            told.append(run(documents, questions))
+        for documents, questions in made_corpora(development_examples(arguments.data), place, titles=arguments.titles, seed=0):
+            made.append(run(documents, questions))
+        rows = [json.loads(line) for line in arguments.questions.read_text(encoding="utf-8").split("\n") if line]
+        halves = run(arguments.docs, [_question(row) for row in rows if row["half"] == "development"])
+    corpora = told + made
+    crossed: list[tuple[float, Outcome]] = []  # every corpus rated by a regression that has not seen it
+    for i, corpus in enumerate(corpora):
+        weights, intercept = fit([row for j, other in enumerate(corpora) if j != i for row in other])
+        rate = Calibration("", weights, intercept, 0.5).confidence
+        crossed += [(rate(row.described), row) for row in corpus]
+    weights, intercept = fit([row for corpus in corpora for row in corpus])
+    calibration = Calibration(fingerprint(Path(arguments.reader)), weights, intercept, 0.5)
+    chosen_on = [row for corpus in told for row in corpus] + halves
+    confidences = np.array([calibration.confidence(row.described) for row in chosen_on])
+    threshold = choose_threshold(confidences, np.array([row.answerable for row in chosen_on]))
+    save_calibration(replace(calibration, threshold=threshold))
+    for name, rated in (
+        ("corpora, cross-validated", crossed),
+        ("development half", [(calibration.confidence(row.described), row) for row in halves]),
+    ):
+        print(name, json.dumps(_figures(rated, threshold)))
+    print("by score alone:", auroc(*_split([(row.described.score, row) for corpus in corpora for row in corpus])))
+
+
+def _split(rated: Sequence[tuple[float, Outcome]]) -> tuple[list[float], list[float]]:
+    return [value for value, row in rated if row.right], [value for value, row in rated if not row.right]
+
+
+def _figures(rated: Sequence[tuple[float, Outcome]], threshold: float) -> dict[str, float]:
+    shown = [row for value, row in rated if value >= threshold]
+    answerable = sum(row.answerable for _, row in rated)
+    refused = sum(not row.answerable and value < threshold for value, row in rated)
+    figures = {
+        "n": len(rated),
+        "auroc right/wrong": auroc(*_split(rated)),
+        "answerable, candidate right": sum(row.right for _, row in rated) / answerable,
+        "answerable, answered right": sum(row.right for row in shown) / answerable,
+        "unanswerable refused": refused / (len(rated) - answerable),
+        "precision": sum(row.right for row in shown) / max(1, len(shown)),
+        "all right": (sum(row.right for row in shown) + refused) / len(rated),
+    }
+    return {name: round(value, 3) for name, value in figures.items()}
+
+
+if __name__ == "__main__":
+    main()

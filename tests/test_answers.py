@@ -1,0 +1,166 @@
+"""qa/answers.py: spans become values, values become answers, figures that differ become a disagreement."""
+
+import pytest
+from hypothesis import given
+from strategies import texts, thorough
+from toys import document
+
+from qa.answers import conflicting, fold, merge, same_value
+from qa.datatypes import Answer, Document, ScoredSpan, Span
+
+A = document("a.txt", "The agency hunts 946 corrupt fugitives. It said so in 2014.")
+B = document("b.txt", "The agency hunts 946 people. Sky Net began in 2015.")
+C = document("c.txt", "The agency hunts 1,200 fugitives. It cost 5 million yuan.")
+
+
+def span(document: Document, text: str, score: float) -> ScoredSpan:
+    start = document.text.index(text)
+    return ScoredSpan(document, Span(start, start + len(text)), score)
+
+
+def texts_of(answers: list[Answer]) -> list[list[tuple[str, str]]]:
+    return [[(c.document.document_id, c.quote) for c in answer.citations] for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("The  United States,", "united states"),
+        ("in Zürich", "ZURICH"),
+        ("1,200", "1200"),
+        ("“Sky Net”", "Sky Net"),
+        ("the “Sky Net”", "Sky Net"),
+        ("in about 2014", "2014"),
+        ("\uff19\uff14\uff16", "946"),
+        ("China’s", "China's"),
+    ],
+)
+def test_fold_makes_equal_what_reads_the_same(one: str, other: str) -> None:
+    assert fold(one) == fold(other)
+
+
+@given(texts(max_size=8))
+@thorough
+def test_fold_of_a_folded_text_changes_nothing(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("946", "946 corrupt fugitives"),
+        ("sky net", "operation sky net"),
+        ("2014", "december 2014"),
+        ("liu jianchao", "liu jianchao"),
+    ],
+)
+def test_same_value_holds_for_the_same_with_more_words(one: str, other: str) -> None:
+    assert same_value(one, other)
+    assert same_value(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("46", "46 million"),
+        ("40", "more than 40"),
+        ("46", "46 percent"),
+        ("12", "13"),
+        ("946", "9460"),
+        ("2014", "31 december 2014"),
+        ("sky net", "fox hunt"),
+        ("guilty", "not guilty"),
+        ("li", "li keqiang"),
+        ("", "946"),
+        ("peru", "peru and every other country that has signed a treaty"),
+    ],
+)
+def test_same_value_does_not_hold_for_another_value(one: str, other: str) -> None:
+    assert not same_value(one, other)
+    assert not same_value(other, one)
+
+
+def test_merge_takes_overlapping_spans_as_one_place() -> None:
+    merged = merge([span(A, "946 corrupt", 2.0), span(A, "946", 5.0), span(A, "corrupt fugitives", 1.0)], limit=5)
+    assert texts_of(merged) == [[("a.txt", "946")], [("a.txt", "corrupt fugitives")]]
+
+
+def test_merge_joins_the_same_value_of_two_documents_into_one_answer_with_two_citations() -> None:
+    merged = merge([span(B, "946", 1.0), span(A, "946 corrupt fugitives", 3.0)], limit=5)
+    assert texts_of(merged) == [[("a.txt", "946 corrupt fugitives"), ("b.txt", "946")]]
+    assert (merged[0].score, merged[0].confidence, merged[0].value) == (3.0, None, "946 corrupt fugitives")
+
+
+def test_merge_cites_no_further_place_that_is_rather_not_there() -> None:
+    assert texts_of(merge([span(A, "946", 3.0), span(B, "946", -0.5)], limit=5)) == [[("a.txt", "946")]]
+
+
+def test_merge_keeps_at_most_limit_answers_best_first() -> None:
+    spans = [span(A, "2014", 1.0), span(B, "2015", 2.0), span(C, "1,200", 3.0)]
+    assert [answer.text for answer in merge(spans, limit=2)] == ["1,200", "2015"]
+
+
+def test_merge_does_not_depend_on_the_order_of_the_spans() -> None:
+    spans = [span(A, "946", 2.0), span(B, "946", 2.0), span(C, "1,200", 2.0)]
+    assert merge(spans, limit=5) == merge(spans[::-1], limit=5)
+
+
+def test_merge_of_nothing_is_nothing() -> None:
+    assert merge([], limit=5) == []
+
+
+def test_merge_gives_the_sentence_around_a_place() -> None:
+    assert merge([span(A, "2014", 1.0)], limit=1)[0].citations[0].context == "It said so in 2014."
+
+
+def sides(*spans: ScoredSpan) -> list[str]:
+    return [answer.text for answer in conflicting(merge(spans, limit=5))]
+
+
+def test_conflicting_shows_figures_of_different_documents() -> None:
+    assert sides(span(A, "946", 3.0), span(C, "1,200", 1.0)) == ["946", "1,200"]
+
+
+def test_conflicting_shows_years_of_different_documents() -> None:
+    one, other = document("1.txt", "Sky Net began in 2014."), document("2.txt", "The start of Sky Net was late 2015.")
+    assert sides(span(one, "2014", 3.0), span(other, "late 2015", 1.0)) == ["2014", "late 2015"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("The debt is 6 million pounds.", "6 million pounds"), ("The debt is 13.6 million.", "13.6 million")),
+        (("The wall is 118 metres high.", "118 metres"), ("The wall has 121 metres.", "121 metres")),
+        (("It signed 39 extradition treaties.", "39"), ("It signed treaties with 48 countries.", "48 countries")),
+        (("It found 2,014 people.", "2,014"), ("It found 946 people.", "946")),
+        (("It has 12 overseas offices.", "12 overseas offices"), ("It has 15 offices.", "15 offices")),
+    ],
+)
+def test_conflicting_shows_figures_of_one_kind(one: tuple[str, str], other: tuple[str, str]) -> None:
+    spans = span(document("1.txt", one[0]), one[1], 3.0), span(document("2.txt", other[0]), other[1], 1.0)
+    assert sides(*spans) == [one[1], other[1]]
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        (span(A, "2014", 2.0), "the same document"),
+        (span(C, "1,200", -0.5), "rather not there"),
+        (span(B, "2015", 2.0), "a year is not a count"),
+        (span(B, "Sky Net", 2.0), "no figure"),
+        (span(document("d.txt", "The agency hunts more than 40."), "more than 40", 2.0), "a looser form"),
+        (span(document("d.txt", "Nobody paid 39."), "39", 2.0), "nothing else in common"),
+        (span(document("d.txt", "The agency hunts 3 or 4 people."), "3 or 4", 2.0), "two figures"),
+    ],
+)
+def test_conflicting_shows_the_first_alone(other: ScoredSpan, why: str) -> None:
+    assert sides(span(A, "946", 3.0), other) == ["946"], why
+
+
+def test_conflicting_leaves_out_another_measure() -> None:
+    one, other = document("1.txt", "The dam took 7 years."), document("2.txt", "The dam cost 9 dollars.")
+    assert sides(span(one, "7 years", 3.0), span(other, "9 dollars", 2.0)) == ["7 years"]
+
+
+def test_conflicting_needs_a_first_answer_that_beats_not_here() -> None:
+    assert sides(span(A, "946", -1.0), span(C, "1,200", -2.0)) == ["946"]

@@ -1,0 +1,120 @@
+"""qa/confidence.py: features worked by hand, and what a calibration does with them."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import thorough
+from toys import document
+
+from qa.answers import merge
+from qa.confidence import Calibration, Features, features, load_calibration, save_calibration
+from qa.datatypes import Document, Hit, Passage, ScoredSpan, Span
+
+HARBOUR = document("harbour.txt", "The harbour has 12 cranes. Ilse Brandt runs it.")
+SURVEY = document("survey.txt", "The harbour has 15 cranes and 3 boats.")
+PLAIN = Features(
+    score=1.0,
+    margin=0.0,
+    similarity=0.5,
+    nearest=0.5,
+    passage_overlap=0.5,
+    sentence_overlap=0.5,
+    support=0.0,
+    brevity=0.5,
+)
+CALIBRATION = Calibration("reader-1", {"score": 0.7, "support": 1.0}, -0.5, 0.41)
+
+
+def hit(document: Document, similarity: float) -> Hit:
+    return Hit(Passage(document, Span(0, len(document.text))), 1 / 61, similarity)
+
+
+def span(document: Document, text: str, score: float) -> ScoredSpan:
+    start = document.text.index(text)
+    return ScoredSpan(document, Span(start, start + len(text)), score)
+
+
+def described(question: str, *spans: ScoredSpan) -> list[Features]:
+    return features(question, merge(spans, limit=5), [hit(SURVEY, 0.9), hit(HARBOUR, 0.6)])
+
+
+def test_features_of_two_answers_are_as_worked_by_hand() -> None:
+    # the question's terms: harbour, crane, brandt; "How many ... has" are small words but "many", which no text has
+    first, second = described("How many cranes has Brandt's harbour?", span(HARBOUR, "12", 3.0), span(SURVEY, "15", 1.0))
+    asked = 5  # many, crane, brandt, s, harbour
+    assert first == Features(
+        score=3.0,
+        margin=2.0,
+        similarity=0.6,
+        nearest=0.9,
+        passage_overlap=pytest.approx(3 / asked),  # crane, brandt, harbour
+        sentence_overlap=pytest.approx(2 / asked),  # crane, harbour
+        support=0.0,
+        brevity=1 / 2,
+    )
+    assert (second.score, second.margin, second.similarity) == (1.0, -2.0, 0.9)
+    assert second.passage_overlap == pytest.approx(2 / asked)
+
+
+def test_features_of_an_only_answer_have_the_widest_margin() -> None:
+    assert described("How many?", span(HARBOUR, "12", 3.0))[0].margin == 8.0
+
+
+def test_features_margin_is_at_most_8_either_way() -> None:
+    first, second = described("How many?", span(HARBOUR, "12", 30.0), span(SURVEY, "15", 1.0))
+    assert (first.margin, second.margin) == (8.0, -8.0)
+
+
+def test_features_support_is_1_when_a_second_document_agrees() -> None:
+    same = document("same.txt", "It has 12 cranes.")
+    answers = merge([span(HARBOUR, "12", 3.0), span(same, "12", 1.0)], limit=5)
+    assert features("How many?", answers, [hit(HARBOUR, 0.6)])[0].support == 1.0
+
+
+def test_features_of_an_answer_outside_every_hit_have_no_similarity() -> None:
+    answers = merge([span(HARBOUR, "12", 3.0)], limit=5)
+    alone = features("harbour", answers, [hit(SURVEY, 0.9)])[0]
+    assert (alone.similarity, alone.passage_overlap, alone.nearest) == (0.0, 0.0, 0.9)
+
+
+def test_features_of_a_question_of_small_words_share_nothing() -> None:
+    assert described("What is the?", span(HARBOUR, "12", 3.0))[0].sentence_overlap == 0.0
+
+
+def test_features_brevity_counts_words() -> None:
+    assert described("Who?", span(HARBOUR, "Ilse Brandt", 1.0))[0].brevity == 1 / 3
+
+
+def test_features_of_no_answers_are_none() -> None:
+    assert described("How many cranes?") == []
+
+
+def test_confidence_is_the_logistic_function_of_the_weighted_sum() -> None:
+    # -0.5 + 0.7 * 1 + 1.0 * 0 = 0.2
+    assert CALIBRATION.confidence(PLAIN) == pytest.approx(1 / (1 + math.exp(-0.2)))
+
+
+@given(one=st.floats(-40, 40), other=st.floats(-40, 40))
+@thorough
+def test_confidence_grows_with_score(one: float, other: float) -> None:
+    low, high = (CALIBRATION.confidence(replace(PLAIN, score=score)) for score in sorted((one, other)))
+    assert 0 < low <= high < 1
+
+
+def test_confidence_of_absurd_scores_does_not_overflow() -> None:
+    assert 0 < CALIBRATION.confidence(replace(PLAIN, score=-1e300)) < 1e-9
+    assert 1 - 1e-9 < CALIBRATION.confidence(replace(PLAIN, score=1e300)) < 1
+
+
+def test_calibration_round_trip(tmp_path: Path) -> None:
+    save_calibration(CALIBRATION, path=tmp_path / "calibration.json")
+    assert load_calibration(reader_fingerprint="reader-1", path=tmp_path / "calibration.json") == CALIBRATION
+
+
+def test_load_calibration_of_another_reader_is_none(tmp_path: Path) -> None:
+    save_calibration(CALIBRATION, path=tmp_path / "calibration.json")
+    assert load_calibration(reader_fingerprint="reader-2", path=tmp_path / "calibration.json") is None
