@@ -19,7 +19,7 @@ class ScoredRow(NamedTuple):
 class DenseIndex:
     """Exact inner-product search over unit vectors; row numbers are positions in the array it was built from."""
 
-    def __init__(self, index: faiss.IndexFlatIP) -> None:
+    def __init__(self, index: faiss.Index) -> None:
         """Wrap a FAISS index; use `build` or `from_bytes`."""
         self._index = index
 

@@ -24,7 +24,7 @@ class Encoder(Protocol):
         ...
 
     def encode_document(self, texts: list[str], /, *, progress: Callable[[int], Any] | None = None) -> Vectors:
-        """Return the vectors of passages, shape (n_texts, dim); progress is told after every batch how many were done."""
+        """Return the vectors of passages, shape (n_texts, dim); progress is told after a batch how many were done."""
         ...
 
 

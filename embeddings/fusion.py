@@ -16,4 +16,6 @@ def reciprocal_rank_fusion(rankings: Sequence[Sequence[ScoredRow]], *, constant:
     for ranking in rankings:
         for rank, (row, _) in enumerate(ranking, start=1):
             fused[row] += 1 / (constant + rank)
-    return sorted((ScoredRow(row, score) for row, score in fused.items()), key=lambda scored: (-scored.score, scored.row))
+    return sorted(
+        (ScoredRow(row, score) for row, score in fused.items()), key=lambda scored: (-scored.score, scored.row)
+    )

@@ -17,8 +17,9 @@ from embeddings.dense import ScoredRow
 
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it lowers its own level, and narrates
 STOP_WORDS = frozenset(
-    "a an the is are was were be been being do does did of in on at to for by with from and or that this these those it its "
-    "as has have had which what who whom whose when where why how there their they he she his her i you we our".split()
+    "a an the is are was were be been being do does did of in on at to for by with from and or that this these those "
+    "it its as has have had which what who whom whose when where why how there their they he she his her i you "
+    "we our".split()
 )
 PIECE = 4  # letters
 
@@ -33,7 +34,8 @@ def terms(text: str, stemmer: Stemmer.Stemmer) -> list[str]:
     folded = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     words = [word for word in re.findall(r"\w+", folded) if word not in STOP_WORDS]
     pieces = [f"#{word[at : at + PIECE]}" for word in words if len(word) > PIECE for at in range(len(word) - PIECE + 1)]
-    return stemmer.stemWords(words) + pieces
+    stems: list[str] = stemmer.stemWords(words)
+    return stems + pieces
 
 
 class LexicalIndex:

@@ -1,6 +1,6 @@
 """An index folder on disk: named blobs of bytes, written once, checked before use.
 
-    index/CURRENT              one line: the generation in force and its manifest's sha256; replacing this file is the commit
+    index/CURRENT              one line: the generation in force and its manifest's sha256; replacing it is the commit
     index/LOCK                 held by the one writer
     index/gen-00000007/        never edited: the blobs, and manifest.json with their sizes and sha256
 

@@ -27,7 +27,10 @@ _LEADING = re.compile(r"^(?:the|a|an|about|around|some|nearly|almost|roughly|app
 _EDGES = " .,;:!?\"'“”‘()[]-–—"
 _NEGATIONS = frozenset({"not", "no", "never", "without", "nor", "neither"})
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
-_MAGNITUDES = frozenset("hundred thousand million billion trillion percent % dozen score us$ $ € £ yuan".split())
+_MAGNITUDES = frozenset(
+    {"hundred", "thousand", "million", "billion", "trillion", "dozen", "score"}
+    | {"percent", "%", "us$", "$", "€", "£", "yuan"}
+)
 
 
 def fold(text: str) -> str:

@@ -17,7 +17,7 @@ from embeddings.encoder import DEFAULT_MODEL, Encoder, SentenceEncoder
 from qa.answers import cite, conflicting, merge
 from qa.chunking import MAX_CHARS, OVERLAP_SENTENCES, chunk_document
 from qa.confidence import UNCALIBRATED_THRESHOLD, Calibration, features, load_calibration
-from qa.datatypes import Answer, Corpus, Hit, Manifest, NoAnswer, Passage, Reason, Reply, ScoredSpan, Status
+from qa.datatypes import Answer, Hit, Manifest, NoAnswer, Passage, Reason, Reply, ScoredSpan, Status
 from qa.documents import read_folder
 from qa.followup import Turn, resolve
 from qa.reader import DEFAULT_READER, Reader
@@ -132,9 +132,7 @@ class Assistant:
             sides = conflicting(candidates)
             status = "conflicting" if len(sides) > 1 else "answered"
             candidates = sides
-        return Reply(
-            question, asked, status, tuple(candidates), no_answer, self.manifest, timings, hits=tuple(hits)
-        )
+        return Reply(question, asked, status, tuple(candidates), no_answer, self.manifest, timings, hits=tuple(hits))
 
     def rate(self, question: str, answers: list[Answer], hits: list[Hit]) -> list[Answer]:
         """Give every answer its calibrated confidence, if there is a calibration; their order stays."""
@@ -231,6 +229,6 @@ def _check_encoder(stored: store.Stored, encoder: Encoder, place: Path) -> None:
     if stored.about["encoder_fingerprint"] != encoder.fingerprint:
         raise store.IndexStoreError(
             f"the index in {place} was made with the encoder {stored.about['encoder']!r} "
-            f"({stored.about['encoder_fingerprint'][:12]}), asked for was {encoder.name!r} ({encoder.fingerprint[:12]}); "
-            "name that one, another --index folder, or build it again with: qa index DIR"
+            f"({stored.about['encoder_fingerprint'][:12]}), asked for was {encoder.name!r} "
+            f"({encoder.fingerprint[:12]}); name that one, another --index folder, or build it again with: qa index DIR"
         )

@@ -175,11 +175,13 @@ def build_app(page: gr.Blocks, *, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
 
 
 def serve(page: gr.Blocks, *, host: str = "127.0.0.1", port: int = 7860) -> None:
-    """Serve the page until interrupted. Raises OSError, in one line, when it cannot listen there."""
+    """Serve the page until interrupted. Raises OSError or ValueError, in one line, when it cannot listen there."""
+    if not 0 <= port <= 65535:
+        raise ValueError(f"a port is a number from 0 to 65535, got {port}")
     try:
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise OSError(f"cannot listen on {host}:{port} ({error.strerror}); choose another --port or --host") from error
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port or --host") from error
     name = host if host not in ("0.0.0.0", "::") else socket.gethostname()
     if host not in LOOPBACK:
         logger.warning("listening beyond this machine, without a password: anyone who can reach it can read answers")

@@ -55,13 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="qa", description="Ask your documents: exact quotes with their sources. Nothing leaves this machine.")
+    parser = _Parser(
+        prog="qa", description="Ask your documents: exact quotes with their sources. Nothing leaves this machine."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    models = argparse.ArgumentParser(add_help=False)
+    models = _Parser(add_help=False)
     models.add_argument("--index", type=Path, metavar="DIR", help="where the index lives (default: your cache folder)")
     models.add_argument("--encoder", metavar="NAME", help="a sentence-transformers model (default: the shipped one)")
-    reading = argparse.ArgumentParser(add_help=False)
+    reading = _Parser(add_help=False)
     reading.add_argument("--docs", type=Path, metavar="DIR", help="the documents (default: the five shipped articles)")
     reading.add_argument("--reader", metavar="NAME", help="a question-answering checkpoint (default: the shipped one)")
 
@@ -209,7 +211,11 @@ def _assistant(arguments: argparse.Namespace) -> "Assistant":
         return Assistant.open(arguments.index, reader=reader)
     with _progress_bar() as progress:
         return Assistant.from_folder(
-            arguments.docs or shipped_documents(), index=arguments.index, encoder=encoder, reader=reader, progress=progress
+            arguments.docs or shipped_documents(),
+            index=arguments.index,
+            encoder=encoder,
+            reader=reader,
+            progress=progress,
         )
 
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 REFERRING = frozenset(
-    "it its they them their theirs he him his she her hers that this those these there then one ones former latter same "
-    "such else another others both".split()
+    "it its they them their theirs he him his she her hers that this those these there then one ones former latter "
+    "same such else another others both".split()
 )
 OPENERS = ("and ", "but ", "so ", "what about", "how about", "why", "since when", "by whom", "or ")
 SMALL = frozenset(
-    "a an the is are was were be been do does did of in on at to for by with from and or but so what who whom whose which "
-    "when where why how many much long often far about any have has had not no yes ok please".split()
+    "a an the is are was were be been do does did of in on at to for by with from and or but so what who whom whose "
+    "which when where why how many much long often far about any have has had not no yes ok please".split()
 )
 
 

@@ -1,4 +1,4 @@
-"""A question and passages -> scored spans, with an extractive question-answering model. The one place that runs torch."""
+"""A question and passages -> scored spans, with an extractive question-answering model. Only this module runs torch."""
 
 from collections.abc import Sequence
 from operator import itemgetter
@@ -38,7 +38,9 @@ class Reader:
         """
         self.folder = model_folder(name)
         if not (self.folder / "config.json").exists():
-            raise ModelNotFoundError(f"{self.folder} holds no config.json; name the folder of a transformers checkpoint")
+            raise ModelNotFoundError(
+                f"{self.folder} holds no config.json; name the folder of a transformers checkpoint"
+            )
         self.name = "quotewise-reader" if name == DEFAULT_READER else name
         self.fingerprint = fingerprint(self.folder)
         self._loaded: tuple[Any, Any] | None = None
@@ -51,7 +53,9 @@ class Reader:
 
             tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
             if not tokenizer.is_fast:
-                raise ValueError(f"{self.folder} has no fast tokenizer, so no offsets; use a checkpoint with tokenizer.json")
+                raise ValueError(
+                    f"{self.folder} has no fast tokenizer, so no offsets; use a checkpoint with tokenizer.json"
+                )
             model = AutoModelForQuestionAnswering.from_pretrained(
                 self.folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
             )

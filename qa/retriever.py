@@ -31,10 +31,8 @@ def default_k(n_passages: int) -> int:
 class Retriever:
     """Passages behind their indexes; row numbers are positions in `passages`."""
 
-    def __init__(
-        self, passages: Sequence[Passage], dense: DenseIndex, sentences: DenseIndex, encoder: Encoder
-    ) -> None:
-        """Join passages, their vectors and their sentences' vectors; the lexical index is made here, from the same texts.
+    def __init__(self, passages: Sequence[Passage], dense: DenseIndex, sentences: DenseIndex, encoder: Encoder) -> None:
+        """Join passages, their vectors and their sentences' vectors; the lexical index is made here, of the same texts.
 
         Raises ValueError if there are not as many vectors as passages and sentences.
         """
@@ -51,8 +49,10 @@ class Retriever:
     def build(
         cls, passages: Sequence[Passage], encoder: Encoder, *, progress: Callable[[int, int], Any] | None = None
     ) -> "Retriever":
-        """Embed passages and sentences; progress is told after every batch how many texts were done, and of how many."""
-        texts = [indexed_text(passage) for passage in passages] + [sentence.text for sentence, _ in _sentences(passages)]
+        """Embed passages and sentences; progress is told after a batch how many texts were done, and of how many."""
+        texts = [indexed_text(passage) for passage in passages] + [
+            sentence.text for sentence, _ in _sentences(passages)
+        ]
         told = (lambda done: progress(done, len(texts))) if progress else None
         vectors = encoder.encode_document(texts, progress=told)
         dense, sentences = (DenseIndex.build(part) for part in (vectors[: len(passages)], vectors[len(passages) :]))

@@ -1,5 +1,6 @@
 """The page without a browser: what its handler shows, what its server sends."""
 
+import asyncio
 import re
 import socket
 import subprocess
@@ -9,7 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from qa.chat import ECHO, PANEL_ERROR, Exchange, build_app, build_page, evidence_of, history_of, responder, serve
@@ -33,9 +36,19 @@ def toy_ask(question: str, history: list[Turn]) -> Reply:
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[TestClient]:
-    page = build_page(toy_ask, documents=["<script>a.txt"], examples=["How many fled?"])
-    with TestClient(build_app(page), base_url="http://127.0.0.1") as client:
+def page() -> gr.Blocks:
+    async def build() -> gr.Blocks:
+        return build_page(toy_ask, documents=["<script>a.txt"], examples=["How many fled?"])
+
+    return asyncio.run(build())  # outside a running loop Gradio makes several and closes none
+
+
+@pytest.fixture(scope="module")
+def client(page: gr.Blocks) -> Iterator[TestClient]:
+    async def build() -> FastAPI:
+        return build_app(page)
+
+    with TestClient(asyncio.run(build()), base_url="http://127.0.0.1") as client:
         yield client
 
 
@@ -124,15 +137,17 @@ def test_other_hosts_origins_and_uploads_are_refused(client: TestClient) -> None
 
 def test_page_keeps_quiet(client: TestClient) -> None:
     config = client.get("/config").json()
-    assert (config["analytics_enabled"], config["enable_monitoring"], config["footer_links"]) == (False, False, [])
+    assert (config["analytics_enabled"], config["footer_links"]) == (False, [])
+    assert client.get("/monitoring").status_code == 403
 
 
-def test_taken_port_is_one_clear_line() -> None:
+def test_taken_or_impossible_port_is_one_clear_line(page: gr.Blocks) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        page = build_page(toy_ask, documents=[], examples=[])
-        with pytest.raises(OSError, match=rf"^cannot listen on 127.0.0.1:{port} \(Address already in use\); choose"):
+        with pytest.raises(OSError, match=rf"^cannot listen on 127.0.0.1:{port}: Address already in use.* choose.*$"):
             serve(page, port=port)
+    with pytest.raises(ValueError, match="0 to 65535, got 70000"):
+        serve(page, port=70000)
 
 
 def test_import_qa_does_not_import_gradio() -> None:

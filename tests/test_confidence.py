@@ -44,7 +44,9 @@ def described(question: str, *spans: ScoredSpan) -> list[Features]:
 
 def test_features_of_two_answers_are_as_worked_by_hand() -> None:
     # the question's terms: harbour, crane, brandt; "How many ... has" are small words but "many", which no text has
-    first, second = described("How many cranes has Brandt's harbour?", span(HARBOUR, "12", 3.0), span(SURVEY, "15", 1.0))
+    first, second = described(
+        "How many cranes has Brandt's harbour?", span(HARBOUR, "12", 3.0), span(SURVEY, "15", 1.0)
+    )
     asked = 5  # many, crane, brandt, s, harbour
     assert first == Features(
         score=3.0,

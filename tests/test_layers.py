@@ -50,7 +50,9 @@ def calls(path: Path) -> Iterator[ast.Call]:
 
 
 def test_there_are_sources_to_look_at() -> None:
-    assert {"qa/assistant.py", "qa/training/train.py", "embeddings/store.py", "eval/report.py"} <= set(map(name_of, SOURCES))
+    assert {"qa/assistant.py", "qa/training/train.py", "embeddings/store.py", "eval/report.py"} <= set(
+        map(name_of, SOURCES)
+    )
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

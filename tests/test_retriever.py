@@ -15,12 +15,27 @@ def whole(document: Document) -> Passage:
     return Passage(document, Span(0, len(document.text)))
 
 
-def test_retrieve_puts_the_passage_that_both_rankings_like_first() -> None:
+def test_retrieve_puts_the_passage_that_all_three_rankings_like_first() -> None:
     first = toy_retriever(toy_documents()).retrieve("How many cranes has the harbour?")[0]
     assert first.passage.text == HARBOUR
-    assert first.score == pytest.approx(2 / 61)
-    # harbour and cranes of the question against harbour, cranes and runs of the passage: 2 / (√2 * √3)
-    assert first.similarity == pytest.approx(2 / (2 * 3) ** 0.5)
+    assert first.score == pytest.approx(3 / 61)
+    assert first.similarity == pytest.approx(1.0)  # its first sentence has harbour and cranes, as the question
+
+
+def test_retrieve_takes_the_similarity_of_the_passage_if_no_sentence_is_nearer() -> None:
+    hit = toy_retriever(toy_documents()).retrieve("Who runs the cranes in the harbour?", k=1)[0]
+    assert hit.passage.text == HARBOUR
+    # the passage has all three words; of its sentences each has two: 2 / (√2 * √3)
+    assert hit.similarity == pytest.approx(1.0)
+
+
+def test_retrieve_finds_a_passage_by_one_sentence_of_many() -> None:
+    blurred = document("a.txt", "The museum opened. The ferry carries passengers. The cranes run. The boats sail.")
+    other = document("b.txt", "The boats and the museum.")
+    hits = {
+        hit.passage.document.document_id: hit.similarity for hit in toy_retriever([blurred, other]).retrieve("cranes")
+    }
+    assert hits == {"a.txt": pytest.approx(1.0), "b.txt": pytest.approx(0.0)}
 
 
 def test_retrieve_finds_by_words_what_the_encoder_does_not_know() -> None:
@@ -66,16 +81,16 @@ def test_indexed_text_begins_with_the_title() -> None:
     assert indexed_text(whole(document("a.txt", "Text."))) == "Text."
 
 
-def test_build_tells_progress_how_many_passages_were_done() -> None:
-    told: list[int] = []
-    Retriever.build([whole(one) for one in toy_documents()], ToyEncoder(), progress=told.append)
-    assert sum(told) == 3
+def test_build_tells_progress_how_many_texts_were_done_and_of_how_many() -> None:
+    told: list[tuple[int, int]] = []
+    Retriever.build([whole(one) for one in toy_documents()], ToyEncoder(), progress=lambda *done: told.append(done))
+    assert told == [(9, 9)]  # three passages of two sentences each
 
 
 def test_retriever_refuses_another_number_of_vectors() -> None:
     dense = DenseIndex.build(np.eye(2, 10, dtype=np.float32))
-    with pytest.raises(ValueError, match="3 passages but 2 vectors"):
-        Retriever([whole(one) for one in toy_documents()], dense, ToyEncoder())
+    with pytest.raises(ValueError, match="passages and vectors are not as many; build the index again"):
+        Retriever([whole(one) for one in toy_documents()], dense, dense, ToyEncoder())
 
 
 AWKWARD = [
@@ -103,7 +118,7 @@ def test_blobs_give_passages_of_one_document_the_same_document() -> None:
 
 def test_blobs_hold_no_text_but_the_documents() -> None:
     blobs = toy_retriever(toy_documents()).to_blobs()
-    assert sorted(blobs) == ["documents.jsonl", "passages.json", "vectors.faiss"]
+    assert sorted(blobs) == ["documents.jsonl", "passages.faiss", "passages.json", "sentences.faiss"]
     assert json.loads(blobs["passages.json"])[1] == ["harbour.txt", 0, len(HARBOUR)]
 
 

@@ -1,4 +1,4 @@
-"""qa/training: which examples are trained on, how they become targets, and that a stopped run goes on as if it had not."""
+"""qa/training: which examples are trained on, how they become targets, and that a stopped run goes on where it was."""
 
 import difflib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import thorough
 
@@ -49,7 +49,7 @@ def row(number: int, title: str, context: str, question: str, *answers: str) -> 
 
 
 def write_set(data: Path, name: str, rows: Sequence[dict[str, Any]]) -> None:
-    with lzma.open(data / f"{name}.jsonl.xz", "wt", encoding="utf-8") as file:
+    with lzma.open(data / f"{name}.jsonl.xz", "wt", preset=0, encoding="utf-8") as file:
         file.writelines(json.dumps(one) + "\n" for one in rows)
 
 
@@ -67,7 +67,11 @@ def data(tmp_path: Path) -> Path:
         row(3 * i + j, title, CONTEXTS[j], question, answer)
         for i, title in enumerate(named)
         for j, (question, answer) in enumerate(
-            (("When did the harbour open?", "1931"), ("How many cranes has Norrby?", "7"), ("Who runs it?", "Ilse Brandt"))
+            (
+                ("When did the harbour open?", "1931"),
+                ("How many cranes has Norrby?", "7"),
+                ("Who runs it?", "Ilse Brandt"),
+            )
         )
     ]
     write_set(tmp_path, "squad1_train", rows)
@@ -134,7 +138,9 @@ def test_the_shipped_recipe_trains_on_no_measuring_set() -> None:
 
 def test_read_set_takes_the_middle_of_several_answers_first(tmp_path: Path) -> None:
     context = "In the year 1931, on a Monday."
-    write_set(tmp_path, "some", [row(1, "T", context, "When?", "1931", "In the year 1931, on a Monday", "the year 1931")])
+    write_set(
+        tmp_path, "some", [row(1, "T", context, "When?", "1931", "In the year 1931, on a Monday", "the year 1931")]
+    )
     (one,) = read_set(tmp_path, "some")
     assert one.answer_texts == ["the year 1931", "1931", "In the year 1931, on a Monday"]
 
@@ -149,13 +155,13 @@ def test_read_set_of_a_missing_set_names_the_file(tmp_path: Path) -> None:
 
 def test_hard_negatives_are_the_nearest_context_without_the_answer() -> None:
     asked = example(CONTEXTS[0], "When did the harbour of Marlow open?", "1931")
-    others = [example(context, "?", "the", title="T") for context in CONTEXTS[1:4]]
+    others = [example(CONTEXTS[1], "?", "7"), example(CONTEXTS[2], "?", "Ilse"), example(CONTEXTS[3], "?", "300")]
     first = next(hard_negatives([asked, *others], share=1.0, rng=random.Random(0)))
     assert (first.context, first.answers, first.question) == (CONTEXTS[1], (), asked.question)
 
 
 @given(seed=st.integers(0, 999), share=st.sampled_from([0.0, 0.3, 1.0]))
-@thorough
+@settings(thorough, max_examples=100)
 def test_hard_negatives_never_hold_the_answer(seed: int, share: float) -> None:
     asked = [example(CONTEXTS[0], "When?", "1931"), example(CONTEXTS[3], "Where to?", "Norrby")]
     asked += [example(CONTEXTS[2], "Who?", "Ilse Brandt"), example(CONTEXTS[1], "How many?", "7")]
@@ -174,7 +180,7 @@ def test_hard_negatives_of_unanswerable_questions_are_none() -> None:
 
 
 @given(seed=st.integers(0, 9999))
-@thorough
+@settings(thorough, max_examples=100)
 def test_misspell_changes_one_or_two_of_the_longer_words_a_little(seed: int) -> None:
     question = "How many corrupt fugitives are still at large abroad?"
     before, after = question.split(" "), misspell(question, random.Random(seed)).split(" ")
@@ -221,7 +227,7 @@ def windows(made: dict[str, np.ndarray]) -> list[tuple[list[int], int, int, int]
 
 @pytest.mark.model
 def test_features_targets_decode_back_to_the_answers(data: Path, tokenizer: Any) -> None:
-    examples = training_examples(data, config(squad1_train=1.0)) + [example(CONTEXTS[4], "How many boats?")]
+    examples = [*training_examples(data, config(squad1_train=1.0)), example(CONTEXTS[4], "How many boats?")]
     examples.append(example("It began  1931  .", "When?", "  1931  "))  # blanks around an answer are no tokens
     made = windows(features(examples, tokenizer, max_length=64, stride=16))
     assert len(made) == len(examples)
@@ -358,7 +364,10 @@ def test_train_stopped_and_resumed_ends_where_an_unbroken_run_does(
     train.train(made, tmp_path / "stopped", start_from=start_from, config=SETTINGS, minutes=None)
     assert taken[0] == 5  # two, the one that was cut off, and the two that were left
 
-    unbroken, resumed = weights_of(tmp_path / "unbroken" / "checkpoint"), weights_of(tmp_path / "stopped" / "checkpoint")
+    unbroken, resumed = (
+        weights_of(tmp_path / "unbroken" / "checkpoint"),
+        weights_of(tmp_path / "stopped" / "checkpoint"),
+    )
     assert unbroken.keys() == resumed.keys()
     for name, tensor in unbroken.items():
         np.testing.assert_array_equal(tensor.numpy(), resumed[name].numpy(), err_msg=name)

@@ -1,10 +1,11 @@
-"""python -m qa.training --data DIR --run DIR: prepare, train, evaluate, export. Each step is skipped when its result is there."""
+"""python -m qa.training --data DIR --run DIR: prepare, train, evaluate, export. What is already there is not redone."""
 
 import argparse
 import logging
 import os
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,9 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/reader"), help="folder for features and checkpoints")
     parser.add_argument("--config", type=Path, default=Path(__file__).parent / "config.toml")
     parser.add_argument("--minutes", type=float, help="stop (with the learning rate at 0) after this much training")
-    parser.add_argument("--measure", action="store_true", help="measure the run's checkpoint as it stands, do nothing else")
+    parser.add_argument(
+        "--measure", action="store_true", help="measure the run's checkpoint as it stands, do nothing else"
+    )
     parser.add_argument("--export", type=Path, help="write the shipped form of the checkpoint to this folder")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -38,7 +41,8 @@ def main() -> None:
         stored = arguments.run / "features.npz"
         if not stored.exists():
             examples = training_examples(arguments.data, config)
-            np.savez(stored, **features(examples, tokenizer, **config["model"]))
+            arrays: dict[str, Any] = features(examples, tokenizer, **config["model"])
+            np.savez(stored, **arrays)
         tokenizer.save_pretrained(arguments.run / "checkpoint")
         train(dict(np.load(stored)), arguments.run, start_from=start_from, config=config, minutes=arguments.minutes)
     evaluate(arguments.run, arguments.data)

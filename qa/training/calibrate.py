@@ -20,8 +20,8 @@ import numpy as np
 from tqdm import tqdm
 
 from embeddings.encoder import fingerprint
-from qa.assistant import MAX_ANSWERS, Assistant
 from qa.answers import merge
+from qa.assistant import MAX_ANSWERS, Assistant
 from qa.confidence import Calibration, Features, features, save_calibration
 from qa.followup import Turn, resolve
 from qa.metrics import auroc, token_f1
@@ -58,7 +58,9 @@ def outcomes(assistant: Assistant, questions: Sequence[Question]) -> Iterator[Ou
         answers = merge(assistant.reader.read(asked, [hit.passage for hit in hits]), limit=MAX_ANSWERS)
         if answers:
             described = features(asked, answers, hits)[0]
-            right = any(_matches(c.document.document_id, c.span.start, c.quote, question.golds) for c in answers[0].citations)
+            right = any(
+                _matches(c.document.document_id, c.span.start, c.quote, question.golds) for c in answers[0].citations
+            )
             yield Outcome(described, right, bool(question.golds))
 
 
@@ -81,7 +83,9 @@ def _question(row: dict[str, Any]) -> Question:
     return Question(row["question"], golds, tuple(row.get("history", ())))
 
 
-def made_corpora(examples: Sequence[Example], folder: Path, *, titles: int, seed: int) -> Iterator[tuple[Path, list[Question]]]:
+def made_corpora(
+    examples: Sequence[Example], folder: Path, *, titles: int, seed: int
+) -> Iterator[tuple[Path, list[Question]]]:
     """Write up to 25 contexts of each of some titles as documents of one corpus; yield it with its questions.
 
     A third of a corpus's questions belong to other titles: about something its documents do not hold.
@@ -100,7 +104,9 @@ def made_corpora(examples: Sequence[Example], folder: Path, *, titles: int, seed
         own = rng.sample(own, min(30, len(own)))
         foreign = rng.sample([e for e in examples if e.title != title], 10)
         questions = [
-            Question(e.question, tuple((f"{contexts.index(e.context):02d}.txt", a, e.context[a:b]) for a, b in e.answers))
+            Question(
+                e.question, tuple((f"{contexts.index(e.context):02d}.txt", a, e.context[a:b]) for a, b in e.answers)
+            )
             for e in own
         ]
         yield place, questions + [Question(e.question, ()) for e in foreign]
@@ -108,7 +114,7 @@ def made_corpora(examples: Sequence[Example], folder: Path, *, titles: int, seed
 
 def fit(rows: Sequence[Outcome]) -> tuple[dict[str, float], float]:
     """Fit a logistic regression; returns its weight per feature (of the features as they are) and the intercept."""
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it ships no types
 
     values = np.array([[getattr(row.described, name) for name in NAMES] for row in rows])
     mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
@@ -138,12 +144,16 @@ def main() -> None:
         place = Path(scratch)
 
         def run(documents: Path, questions: list[Question]) -> list[Outcome]:
-            assistant = Assistant.from_folder(documents, index=place / f"index-{documents.parent.name}-{documents.name}", reader=arguments.reader)
+            assistant = Assistant.from_folder(
+                documents, index=place / f"index-{documents.parent.name}-{documents.name}", reader=arguments.reader
+            )
             return list(outcomes(assistant, questions))
 
         for documents, questions in stories(arguments.data / "corpora"):
             told.append(run(documents, questions))
-        for documents, questions in made_corpora(development_examples(arguments.data), place, titles=arguments.titles, seed=0):
+        for documents, questions in made_corpora(
+            development_examples(arguments.data), place, titles=arguments.titles, seed=0
+        ):
             made.append(run(documents, questions))
         rows = [json.loads(line) for line in arguments.questions.read_text(encoding="utf-8").split("\n") if line]
         halves = run(arguments.docs, [_question(row) for row in rows if row["half"] == "development"])
@@ -163,8 +173,8 @@ def main() -> None:
         ("corpora, cross-validated", crossed),
         ("development half", [(calibration.confidence(row.described), row) for row in halves]),
     ):
-        print(name, json.dumps(_figures(rated, threshold)))
-    print("by score alone:", auroc(*_split([(row.described.score, row) for corpus in corpora for row in corpus])))
+        print(name, json.dumps(_figures(rated, threshold)))  # noqa: T201 a program's output
+    print("by score alone:", auroc(*_split([(row.described.score, row) for corpus in corpora for row in corpus])))  # noqa: T201 a program's output
 
 
 def _split(rated: Sequence[tuple[float, Outcome]]) -> tuple[list[float], list[float]]:

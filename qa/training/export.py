@@ -13,7 +13,9 @@ def export(checkpoint: Path, folder: Path) -> None:
     """Write the shipped form of a checkpoint into folder; its model card and calibration are left as they are."""
     folder.mkdir(parents=True, exist_ok=True)
     model = AutoModelForQuestionAnswering.from_pretrained(checkpoint, dtype=torch.float32)
-    model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = 0.1  # as published; unused at run time
+    model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = (
+        0.1  # as published; unused at run time
+    )
     model.to(torch.float16).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(checkpoint / name, folder / name)

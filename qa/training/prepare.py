@@ -22,8 +22,8 @@ MEASURING_ONLY = frozenset(
     {"squadshifts_new_wiki", "clapnq_dev", "chroma_quotes", "quotesum_dev", "mtrag_un", "canard_dev", "selqa"}
 )
 STOP_WORDS = frozenset(
-    "a an the is are was were be been do does did of in on at to for by with from and or that this it its as has have had "
-    "which what who whom whose when where why how many much there".split()
+    "a an the is are was were be been do does did of in on at to for by with from and or that this it its as has have "
+    "had which what who whom whose when where why how many much there".split()
 )
 
 

@@ -108,7 +108,14 @@ def train(
         batch = {name: tensor.to(device) for name, tensor in collate(features, begins, plan[number]).items()}
         losses.append(_step(model, batch, masters, optimizer, clip=settings["clip"]))
         if len(losses) == 100:
-            logger.info("batch %d/%d, %.0f %%, %.1f min, loss %.3f", number + 1, len(plan), 100 * progress, seconds / 60, np.mean(losses))
+            logger.info(
+                "batch %d/%d, %.0f %%, %.1f min, loss %.3f",
+                number + 1,
+                len(plan),
+                100 * progress,
+                seconds / 60,
+                np.mean(losses),
+            )
             losses = []
         if time.monotonic() - last_save > 300:
             _save(model, masters, optimizer, run, done=number + 1, seconds=seconds)
@@ -126,7 +133,7 @@ def _plan(features: dict[str, np.ndarray], settings: dict[str, Any]) -> Iterator
 def _plain_attention(
     module: Any, query: Any, key: Any, value: Any, attention_mask: Any, scaling: float, **_: Any
 ) -> tuple[torch.Tensor, None]:
-    """Attention all in the weights' own type: on a CPU faster backwards than the fused kernel, and than casting to float32."""
+    """Attention all in the weights' own type: on a CPU faster backwards than the fused kernel, or than in float32."""
     scores = torch.matmul(query * scaling, key.transpose(2, 3))  # (rows, heads, length, length)
     if attention_mask is not None:
         scores = scores + attention_mask.to(scores.dtype)
