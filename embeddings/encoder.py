@@ -1,7 +1,8 @@
 """Texts -> unit vectors. The Encoder protocol, and the one place that loads sentence-transformers."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,7 +30,7 @@ class Encoder(Protocol):
 
 
 class ModelNotFoundError(ValueError):
-    """The named model is neither a folder nor to be had from the hub."""
+    """The named model is neither a folder nor to be had from the hub, or its folder holds none that can be read."""
 
 
 def model_folder(name: str) -> Path:
@@ -54,6 +55,19 @@ def model_folder(name: str) -> Path:
         ) from error
 
 
+@contextmanager
+def reading_model(folder: Path) -> Iterator[None]:
+    """Turn what the model libraries raise about a folder's files into one ModelNotFoundError that names the folder."""
+    try:
+        yield
+    except Exception as error:  # tokenizers raises bare Exceptions, safetensors and transformers kinds of their own
+        first_line = (str(error).strip().splitlines() or [""])[0][:200]
+        raise ModelNotFoundError(
+            f"{folder} holds no model that can be read ({type(error).__name__}: {first_line}); "
+            "put its files back as they were published, or name another"
+        ) from error
+
+
 def fingerprint(folder: Path) -> str:
     """Digest a model folder: sha256 over the names and bytes of its configuration, tokenizer and weights."""
     digest = hashlib.sha256()
@@ -75,6 +89,11 @@ class SentenceEncoder:
         """
         self.name = name
         self.folder = model_folder(name)
+        if not any((self.folder / known).exists() for known in ("modules.json", "config.json")):
+            raise ModelNotFoundError(
+                f"{self.folder} holds neither modules.json nor config.json; name the folder of a sentence-transformers "
+                f"model, or {DEFAULT_MODEL!r}"
+            )
         self.fingerprint = fingerprint(self.folder)
         self.batch_size = batch_size
         self._model: Any = None
@@ -83,7 +102,8 @@ class SentenceEncoder:
         if self._model is None:
             from sentence_transformers import SentenceTransformer
 
-            self._model = SentenceTransformer(str(self.folder), local_files_only=True)
+            with reading_model(self.folder):
+                self._model = SentenceTransformer(str(self.folder), local_files_only=True)
         return self._model
 
     def encode_query(self, texts: list[str], /) -> Vectors:

@@ -21,7 +21,7 @@ from qa.datatypes import Answer, Hit, Manifest, NoAnswer, Passage, Reason, Reply
 from qa.documents import read_folder
 from qa.followup import Turn, resolve
 from qa.reader import DEFAULT_READER, Reader
-from qa.retriever import Retriever
+from qa.retriever import LAYOUT, Retriever
 
 logger = logging.getLogger(__name__)
 MAX_QUESTION_CHARS = 2000
@@ -102,6 +102,8 @@ class Assistant:
         if histories is None:
             histories = [()] * len(cleaned)
         resolved = [_readable(resolve(q, turns)) for q, turns in zip(cleaned, histories, strict=True)]
+        if k is not None and k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
         begun = time.perf_counter()
         hits = [self.retriever.retrieve(q, k=k) if re.search(r"\w", q) else [] for q in resolved]
         retrieved = time.perf_counter()
@@ -113,8 +115,12 @@ class Assistant:
             "read": 1000 * (done - retrieved) / share,
             "total": 1000 * (done - begun) / share,
         }
-        rows = zip(questions, resolved, hits, found, strict=True)
-        return [self._reply(question, asked, hit, spans, timings) for question, asked, hit, spans in rows]
+        rows = zip(questions, cleaned, resolved, hits, found, strict=True)
+        replies = []
+        for question, plain, asked, hit, spans in rows:
+            reply = self._reply(question, asked, hit, spans, timings)
+            replies.append(replace(reply, resolved_question=question) if asked == plain else reply)
+        return replies
 
     def _reply(
         self, question: str, asked: str, hits: list[Hit], spans: list[ScoredSpan], timings: dict[str, float]
@@ -207,7 +213,8 @@ def indexed(
     about = {
         "encoder": encoder.name,
         "encoder_fingerprint": encoder.fingerprint,
-        "chunking": [MAX_CHARS, OVERLAP_SENTENCES],
+        "layout": LAYOUT,
+        "chunking": [MAX_CHARS, OVERLAP_SENTENCES, version("sentencex")],
         "corpus_sha256": corpus.sha256,
     }
     if not rebuild:

@@ -3,8 +3,10 @@
 Knows nothing of indexes and models. All text on the page passes through citation.py.
 """
 
+import atexit
 import logging
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -64,7 +66,8 @@ def build_page(ask: Ask, *, documents: Sequence[str], examples: Sequence[str]) -
     `ask` gets the question and the turns before it. It raises ValueError, with one line for the reader, to refuse a
     question; the page shows that line. Any other exception is logged, and the page says only that it happened.
     """
-    os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="quotewise-")  # mode 0700
+    folder = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="quotewise-")  # mode 0700
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with gr.Blocks(title="Quotewise", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as page:
         exchanges = gr.State(())
         gr.HTML(_masthead(documents), apply_default_css=False, elem_id="qw-masthead")

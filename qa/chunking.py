@@ -14,7 +14,7 @@ from sentencex import get_sentence_boundaries
 from qa.datatypes import Document, Passage, Span
 from qa.documents import LINE
 
-MAX_CHARS = 700  # of a passage, and of a sentence; some 150 word pieces of English, of the encoder's 256
+MAX_CHARS = 700  # of a passage, and of a sentence; some 150 word pieces of English: one window of the reader
 OVERLAP_SENTENCES = 1
 WINDOW_CHARS = 3_000  # the splitter sees this much at a time: it takes quadratic time for quotations that never end
 WRAP_COLUMNS = range(40, 121)  # the widths at which programs wrap paragraphs

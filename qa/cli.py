@@ -6,9 +6,12 @@ Exit codes: 0 answered or abstained cleanly, 1 failure, 2 bad usage. Messages go
 import argparse
 import json
 import logging
+import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -29,7 +32,7 @@ EXAMPLES = (
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line and exit with 2."""
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
 
 
 def shipped_documents() -> Path:
@@ -43,15 +46,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="qa: %(message)s")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character shows its number
     try:
         code: int = arguments.run(arguments)
+        print(end="", flush=True)
+    except BrokenPipeError:  # whoever read our output, like `head`, has had enough
+        _let_go_of_stdout()
+        return 1
     except (ValueError, OSError) as error:  # every error of ours is a ValueError with a message for people
-        print(f"qa: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"qa: {' '.join(_explained(error).split())}", file=sys.stderr)
+        _let_go_of_stdout()
         return 1
     except KeyboardInterrupt:
         print("qa: stopped", file=sys.stderr)
         return 130
     return code
+
+
+def _let_go_of_stdout() -> None:
+    """Where stdout takes no more, drop what it still holds, which Python would try to write again at exit."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _explained(error: ValueError | OSError) -> str:
+    """The message of an error; the system's own, which only say what failed, get the file first and a remedy."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return str(error)
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else error.filename
+    return f"{name}: {error.strerror}; check the path and your permissions, or name another place"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,7 +136,7 @@ def _ask(arguments: argparse.Namespace) -> int:
         arguments.parser.error(str(error))
     reply = _assistant(arguments).ask(arguments.question, k=arguments.k)
     if arguments.json:
-        print(json.dumps(reply.to_dict(), ensure_ascii=False, indent=2))
+        print(_json(reply.to_dict(), indent=2, encoding=getattr(sys.stdout, "encoding", None) or "utf-8"))
     else:
         print(to_text(reply), end="")
     return 0
@@ -119,11 +145,12 @@ def _ask(arguments: argparse.Namespace) -> int:
 def _ask_batch(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    _check_out(arguments)
     rows, complaints = _read_batch(arguments.batch)
     for complaint in complaints:
         print(f"qa: {complaint}", file=sys.stderr)
     assistant = _assistant(arguments) if rows else None
-    with arguments.out.open("w", encoding="utf-8") as out, tqdm(total=len(rows), unit="question") as bar:
+    with arguments.out.open("w", encoding="utf-8") as out, tqdm(total=len(rows), unit="question", disable=None) as bar:
         for at in range(0, len(rows), BATCH):
             part = rows[at : at + BATCH]
             assert assistant is not None
@@ -131,9 +158,18 @@ def _ask_batch(arguments: argparse.Namespace) -> int:
                 [row["question"] for row in part], k=arguments.k, histories=[row["history"] for row in part]
             )
             for row, reply in zip(part, replies, strict=True):
-                out.write(json.dumps({"id": row["id"], **reply.to_dict()}, ensure_ascii=False) + "\n")
+                out.write(_json({"id": row["id"], **reply.to_dict()}) + "\n")
             bar.update(len(part))
     return 1 if complaints else 0
+
+
+def _check_out(arguments: argparse.Namespace) -> None:
+    """Before anything is read, see that the replies have a place, and one that is not the questions'."""
+    out = arguments.out
+    if out.exists() and arguments.batch.exists() and out.samefile(arguments.batch):
+        arguments.parser.error(f"--out would overwrite the questions in {out}; name another file")
+    if out.is_dir() or not out.parent.is_dir():
+        raise ValueError(f"cannot write the replies to {out}: name a file in a folder that exists")
 
 
 def _read_batch(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -158,7 +194,7 @@ def _batch_row(line: bytes) -> dict[str, Any]:
 
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON ({error})") from None
     if not isinstance(row, dict) or "id" not in row or "question" not in row:
         raise ValueError('expected {"id": ..., "question": "..."}')
@@ -171,6 +207,12 @@ def _batch_row(line: bytes) -> dict[str, Any]:
 
 def _is_turn(turn: Any) -> bool:
     return isinstance(turn, dict) and all(isinstance(turn.get(name), str) for name in ("question", "answer"))
+
+
+def _json(data: dict[str, Any], *, indent: int | None = None, encoding: str = "utf-8") -> str:
+    """The data as JSON in readable characters; what cannot be written (a lone surrogate, say) becomes an escape."""
+    text = json.dumps(data, ensure_ascii=encoding.lower() not in ("utf-8", "utf8"), indent=indent)
+    return re.sub(r"[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _index(arguments: argparse.Namespace) -> int:
@@ -228,7 +270,7 @@ def _progress_bar() -> Iterator["Progress"]:
 
     def progress(done: int, total: int) -> None:
         nonlocal bar
-        bar = bar if bar is not None else tqdm(total=total, unit="text", desc="indexing")
+        bar = bar if bar is not None else tqdm(total=total, unit="text", desc="indexing", disable=None)
         bar.update(done)
 
     try:

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.encoder import ModelNotFoundError, fingerprint, model_folder
+from embeddings.encoder import ModelNotFoundError, fingerprint, model_folder, reading_model
 from qa.datatypes import Passage, ScoredSpan, Span
 from qa.decode import best_spans
 
 DEFAULT_READER = str(Path(__file__).parent / "reader_model")
-MAX_LENGTH = 256  # word pieces of question + passage in one window
-STRIDE = 64  # word pieces that neighbouring windows of a long passage share
+MAX_LENGTH = 176  # word pieces of question + passage in one window; trained with 160, a whole passage is worth a little more
+STRIDE = 48  # word pieces that neighbouring windows of a long passage share
 MAX_QUESTION = 64  # word pieces; the rest of a longer question is not read
 MAX_ANSWER = 48  # word pieces
 TOKENS_PER_BATCH = 4096
@@ -51,14 +51,24 @@ class Reader:
             import torch
             from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-            tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+            with reading_model(self.folder):
+                tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+                model, report = AutoModelForQuestionAnswering.from_pretrained(
+                    self.folder,
+                    local_files_only=True,
+                    use_safetensors=True,
+                    dtype=torch.float32,
+                    output_loading_info=True,
+                )
+            if missing := report["missing_keys"]:  # transformers would fill them with random numbers, and only warn
+                raise ModelNotFoundError(
+                    f"{self.folder} is no question-answering checkpoint ({', '.join(sorted(missing))} missing); "
+                    "name one that was trained for it"
+                )
             if not tokenizer.is_fast:
                 raise ValueError(
                     f"{self.folder} has no fast tokenizer, so no offsets; use a checkpoint with tokenizer.json"
                 )
-            model = AutoModelForQuestionAnswering.from_pretrained(
-                self.folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-            )
             backend = tokenizer.backend_tokenizer
             backend.no_padding()
             self._loaded = model.eval(), backend

@@ -15,6 +15,7 @@ from embeddings.lexical import LexicalIndex
 from qa.chunking import sentences_in
 from qa.datatypes import Corpus, Document, Hit, Passage, Span
 
+LAYOUT = 1  # of what `to_blobs` writes: another number, and indexes are built anew
 POOL = 50  # passages that each ranking hands to the fusion
 SENTENCE_POOL = 200
 

@@ -25,7 +25,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 SEED = Document(
     "001.txt",
     "Anti-graft agency hunts 946 fugitives\r\n\r\n"
-    "China's top graft buster said that 946 corrupt fugitives are still at large, and the whereabouts of 365 are known.",
+    "China's top graft buster said that 946 corrupt fugitives are still at large; the whereabouts of 365 are known.",
     "Anti-graft agency hunts 946 fugitives",
     "0",
     "utf-8",
@@ -165,6 +165,14 @@ def test_number_of_an_earlier_answer_brings_its_evidence_back(visit: Visit) -> N
     assert visit.focused() == "946"
 
 
+def test_long_evidence_scrolls_and_leaves_the_question_box_in_sight(visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 1280, "height": 520})
+    visit.ask(PAYLOADS[6])
+    box, panel = (visit.page.locator(part).bounding_box() for part in ("textarea", "#qw-evidence"))
+    assert panel["y"] + panel["height"] > 520
+    assert box["y"] + box["height"] <= 520
+
+
 def test_no_answer_shows_why_and_the_nearest_passage_unmarked(visit: Visit) -> None:
     visit.ask("What is the capital of Peru?")
     evidence = visit.page.locator("#qw-evidence").inner_text()
@@ -227,7 +235,7 @@ def test_narrow_page_has_no_sideways_scroll_and_evidence_below(browser: Any, url
     visit.ask("How many are still at large?")
     visit.ask(PAYLOADS[5])
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
-    log, evidence = (visit.page.locator(id).bounding_box() for id in ("#qw-log", "#qw-evidence"))
+    log, evidence = (visit.page.locator(part).bounding_box() for part in ("#qw-log", "#qw-evidence"))
     assert evidence["y"] >= log["y"] + log["height"]
     visit.picture(f"narrow-light-{width}")
     visit.page.context.close()
