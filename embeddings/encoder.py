@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 Vectors = NDArray[np.float32]  # (n_texts, dim), every row of length 1
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
+TOKENIZER_FILES = (  # one of them holds the word pieces
+    *("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "spm.model"),
+    *("sentencepiece.bpe.model", "whitespacetokenizer_config.json"),
+)
 
 
 class Encoder(Protocol):
@@ -57,7 +61,14 @@ def model_folder(name: str) -> Path:
 
 @contextmanager
 def reading_model(folder: Path) -> Iterator[None]:
-    """Turn what the model libraries raise about a folder's files into one ModelNotFoundError that names the folder."""
+    """Turn what the model libraries raise about a folder's files into one ModelNotFoundError that names the folder.
+
+    Also refuses a folder without a tokenizer's files: transformers would make one that knows no word, and go on.
+    """
+    if not any(path.name in TOKENIZER_FILES for path in folder.rglob("*")):
+        raise ModelNotFoundError(
+            f"{folder} holds no tokenizer.json; put the model's tokenizer files there, or name another model"
+        )
     try:
         yield
     except Exception as error:  # tokenizers raises bare Exceptions, safetensors and transformers kinds of their own

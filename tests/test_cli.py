@@ -203,7 +203,7 @@ def test_batch_gives_the_same_replies_as_asking_one_by_one(run: Run, tmp_path: P
 
 
 def test_batch_accepts_a_history(run: Run, tmp_path: Path) -> None:
-    turns = [{"question": CRANES, "answer": "12", "more": 1}]
+    turns = [{"question": "Tell me of the harbour.", "answer": "12 cranes", "more": 1}]
     batch = write_lines(
         tmp_path / "batch.jsonl",
         {"id": 1, "question": "And who runs it?", "history": turns},
@@ -212,7 +212,7 @@ def test_batch_accepts_a_history(run: Run, tmp_path: Path) -> None:
     )
     assert run("ask", "--batch", batch, "--out", tmp_path / "out.jsonl")[0] == 0
     with_history, *without = read_lines(tmp_path / "out.jsonl")
-    assert with_history["resolved_question"] == f"{CRANES} 12. And who runs it?"
+    assert with_history["resolved_question"] == "Tell me of the harbour. 12 cranes. And who runs it?"
     assert with_history["answers"][0]["text"] == "Ilse Brandt"
     assert {reply["resolved_question"] for reply in without} == {"And who runs it?"}
 
