@@ -44,7 +44,11 @@ def shipped_documents() -> Path:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    arguments = _parser().parse_args(argv)
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit:  # --help, or bad usage
+        _let_go_of_stdout()
+        raise
     logging.basicConfig(level=logging.WARNING, format="qa: %(message)s")
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character shows its number

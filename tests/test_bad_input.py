@@ -388,7 +388,7 @@ ODD_DOCUMENTS = {
     "cr.txt": "The museum\r\rIt opened in 1931.\rIt owns 40 boats.\r",
     "emoji.txt": "👩‍👩‍👧‍👧 The ferry 🛳️ carries 300 👍🏽 passengers. Cafe\u0301 Zoe\u0308 runs 🇳🇴 the ferry.",
     "rtl.txt": "יש בנמל 12 מנופים. \u202bThe harbour of חיפה has 15 cranes\u202c. تأسس الميناء عام 1933.",
-    "one_line.txt": "The long report says nothing new here, and then it goes on. " * 3400 + "The tower has 77 steps.",
+    "one_line.txt": "The long report says nothing new here, and then it goes on. " * 300 + "The tower has 77 steps.",
     "unbroken.txt": "ab" * 3000 + " The well is 9 metres deep. " + "字" * 3000,
     "separators.txt": "The mill\u2028has 5 wheels.\u2029It\x0bturns\x0call\x85day.\u00a0Ada runs it.",
 }
@@ -444,6 +444,20 @@ def test_odd_documents_are_found_and_quoted_exactly(
     for hit in reply.hits:  # what was read is as exact as what is shown
         source = (folder / hit.passage.document.document_id).read_bytes().decode("utf-8")
         assert source[hit.passage.span.start : hit.passage.span.end] == hit.passage.text
+
+
+@pytest.mark.usefixtures("_toy_models")
+@pytest.mark.parametrize("filler", ["The long report says nothing new here. ", "ab", "字", "é 👩‍👩‍👧‍👧 "])
+def test_one_line_of_200_kb_is_quoted_exactly(tmp_path: Path, index: Path, filler: str) -> None:
+    place = tmp_path / "documents"
+    place.mkdir()
+    size = len(filler.encode())
+    text = filler * (100_000 // size) + f" {HARBOUR} " + filler * (100_000 // size)
+    (place / "long.txt").write_bytes(text.encode())
+    reply = Assistant.from_folder(place, index=index).ask(CRANES)
+    assert reply.answers[0].text == "12"
+    assert reply.answers[0].citations[0].span.start == text.index("12")
+    assert_exact(reply, place)
 
 
 @pytest.mark.model

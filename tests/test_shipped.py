@@ -26,7 +26,8 @@ ASKED = [  # written for this test, in the words of the articles; not from eval/
     ("Who is the director of the CCDI's International Cooperation Bureau?", "Liu Jianchao"),
     ("When did China launch a massive crackdown on corruption?", "November 2012"),
     ("How many people were brought back to China from abroad in 2013?", "762"),
-    ("In how many countries and regions were the fugitives seized?", "69"),
+    ("How much cash was hidden in a corrupt official's flat?", "31 million"),
+    ("Who is a political researcher with the Chinese Academy of Governance?", "Kong Xinfeng"),
     ("Where did APEC adopt the Beijing Declaration on Fighting Corruption?", "Beijing"),
 ]
 EVERY = ["Who wrote Hamlet?", *(question for question, _ in ASKED), *EXAMPLES]
@@ -144,7 +145,7 @@ def test_an_unrelated_document_changes_hardly_any_reply(shipped: Assistant, tmp_
     """At most one of twenty questions may change its status."""
     folder = Path(shutil.copytree(SEEDS, tmp_path / "documents"))
     (folder / "bread.txt").write_text(
-        "Baking bread at home\n\nMix 500 grams of flour with 350 millilitres of water, a spoon of salt and some yeast.\n"
+        "Baking bread at home\n\nMix 500 grams of flour with 350 millilitres of water, some salt and some yeast.\n"
         "Let the dough rest for two hours, fold it twice and bake it for 45 minutes at 230 degrees.\n"
         "A crust that sings while it cools is a good sign, says the baker Maria Lund.\n",
         encoding="utf-8",
