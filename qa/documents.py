@@ -218,7 +218,7 @@ def _detect_codec(data: bytes) -> str | None:
     """
     rough = data.decode("utf-8", "replace")
     damaged = rough.count("\ufffd")
-    if len(rough) - len(rough.encode("ascii", "ignore")) > 2 * damaged:
+    if len(rough) - len(rough.encode("ascii", "ignore")) >= 2 * damaged > 0:
         return None  # UTF-8 with a few bad bytes: anything else would turn its good letters into wrong ones
     plausible = [match for match in from_bytes(data) if match.chaos <= 0.1 and match.coherence >= 0.3]
     if any("cp1252" in match.could_be_from_charset for match in plausible):
