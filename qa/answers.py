@@ -22,6 +22,7 @@ _MEASURES = (  # two figures of different measures are answers to different ques
     *(r"metres?|meters?", r"kilometres?|kilometers?|km", r"miles?", r"kilograms?|kg", r"tonnes?|tons?", r"hectares?"),
 )
 _MEASURE = re.compile("|".join(rf"(?P<m{i}>(?<![a-z])(?:{words})(?![a-z]))" for i, words in enumerate(_MEASURES)))
+BEHIND = 3.0  # logits: an answer that far behind the first is no side of a disagreement
 SUPPORT = 0.0  # a further place counts as saying it only if its span beats "not here" (score above 0)
 _LEADING = re.compile(r"^(?:the|a|an|about|around|some|nearly|almost|roughly|approximately|in|on|at|by|to|of|for)\s+")
 _EDGES = " .,;:!?\"'“”‘()[]-–—"
@@ -106,7 +107,8 @@ def conflicting(answers: Sequence[Answer]) -> list[Answer]:
 
     Two answers are sides of a disagreement when both are single figures of one kind (both years or neither, and of
     one measure if both name one), the figures differ, neither is only a looser form of the other, both beat
-    "not here", and they come from different documents whose sentences have a word besides the figures in common.
+    "not here", neither is more than BEHIND behind the other, and they come from different documents whose sentences
+    have a word besides the figures in common.
     """
     sides = [answers[0]]
     for other in answers[1:]:
@@ -116,7 +118,7 @@ def conflicting(answers: Sequence[Answer]) -> list[Answer]:
 
 
 def _disagree(one: Answer, other: Answer) -> bool:
-    if min(one.score, other.score) <= SUPPORT:
+    if min(one.score, other.score) <= SUPPORT or abs(one.score - other.score) > BEHIND:
         return False
     if {c.document.document_id for c in one.citations} & {c.document.document_id for c in other.citations}:
         return False
