@@ -23,7 +23,9 @@ from qa.training.prepare import (
     hard_negatives,
     is_development,
     misspell,
+    passages_with_questions,
     read_set,
+    swapped,
     training_examples,
 )
 
@@ -79,8 +81,9 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def config(**mix: float) -> dict[str, Any]:
-    return {"train": {"seed": 1}, "mix": {"hard_negatives": 0.0, **mix}, "augment": NEVER}
+def mixed(data: Path, **mix: float) -> list[Example]:
+    """The training examples of a mix, questions as they were asked."""
+    return training_examples(data, {"seed": 1, "hard_negatives": 0.0, "swapped": 0.0, **mix}, NEVER)
 
 
 # which examples
@@ -100,31 +103,31 @@ def test_is_development_is_for_ever_the_same() -> None:
 
 def test_development_examples_are_those_left_out_of_training(data: Path) -> None:
     held_out = development_examples(data)
-    trained = training_examples(data, config(squad1_train=1.0, squad2_unans_train=1.0))
+    trained = mixed(data, squad1_train=1.0, squad2_unans_train=1.0)
     assert [len(held_out), len(trained)] == [4, 6]
     assert not {e.title for e in held_out} & {e.title for e in trained}
     assert [e.answers for e in held_out].count(()) == 1
 
 
 def test_training_examples_repeats_and_samples_as_the_mix_says(data: Path) -> None:
-    chosen = training_examples(data, config(squad1_train=2.5))
+    chosen = mixed(data, squad1_train=2.5)
     counts = [sum(e.example_id == name for e in chosen) for name in {e.example_id for e in chosen}]
     assert (len(chosen), sorted(counts)) == (15, [2, 2, 2, 3, 3, 3])
 
 
 def test_training_examples_are_in_a_fixed_order(data: Path) -> None:
-    settings = config(squad1_train=1.5, hard_negatives=0.5)
-    assert training_examples(data, settings) == training_examples(data, settings)
+    first, again = (mixed(data, squad1_train=1.5, hard_negatives=0.5, swapped=0.5) for _ in range(2))
+    assert first == again
 
 
 @pytest.mark.parametrize("name", sorted(MEASURING_ONLY))
 def test_training_examples_refuses_a_set_for_measuring_only(data: Path, name: str) -> None:
-    with pytest.raises(ValueError, match=f"never trained on: {name}; take it out of"):
-        training_examples(data, config(squad1_train=1.0, **{name: 0.1}))
+    with pytest.raises(ValueError, match=f"never trained on: {name}; take it out of the mix"):
+        mixed(data, squad1_train=1.0, **{name: 0.1})
 
 
 def test_training_examples_may_name_such_a_set_with_a_share_of_0(data: Path) -> None:
-    assert training_examples(data, config(squad1_train=1.0, clapnq_dev=0.0))
+    assert mixed(data, squad1_train=1.0, clapnq_dev=0.0)
 
 
 def test_the_shipped_recipe_trains_on_no_measuring_set() -> None:
@@ -133,7 +136,9 @@ def test_the_shipped_recipe_trains_on_no_measuring_set() -> None:
     import qa.training
 
     recipe = tomllib.loads((Path(qa.training.__file__).parent / "config.toml").read_text())
-    assert not MEASURING_ONLY & set(recipe["mix"])
+    assert recipe["mixes"]
+    assert not any(MEASURING_ONLY & set(mix) for mix in recipe["mixes"].values())
+    assert {stage["mix"] for stage in recipe["stages"]} == set(recipe["mixes"])
 
 
 def test_read_set_takes_the_middle_of_several_answers_first(tmp_path: Path) -> None:
@@ -174,6 +179,22 @@ def test_hard_negatives_never_hold_the_answer(seed: int, share: float) -> None:
 
 def test_hard_negatives_of_unanswerable_questions_are_none() -> None:
     assert list(hard_negatives([example(c) for c in CONTEXTS], share=1.0, rng=random.Random(0))) == []
+
+
+def test_swapped_puts_a_name_or_figure_where_the_context_has_another() -> None:
+    asked = example(CONTEXTS[0], "Did the harbour of Marlow open in 1931?", "1931")
+    other = example(CONTEXTS[3], "Does the ferry to Norrby carry 300 of 1888?", "300")
+    made = [next(swapped([asked, other], share=1.0, rng=random.Random(seed))) for seed in range(8)]
+    assert {e.question for e in made} == {
+        "Did the harbour of Norrby open in 1931?",
+        "Did the harbour of Marlow open in 1888?",
+    }
+    assert {(e.answers, e.context) for e in made} == {((), CONTEXTS[0])}
+
+
+def test_swapped_leaves_alone_what_it_cannot_make_wrong() -> None:
+    asked = [example(c, "When did it open?") for c in CONTEXTS] + [example(CONTEXTS[0], "Who opened Oslo?", "1931")]
+    assert list(swapped(asked, share=1.0, rng=random.Random(0))) == []
 
 
 # questions as people type them
@@ -227,7 +248,7 @@ def windows(made: dict[str, np.ndarray]) -> list[tuple[list[int], int, int, int]
 
 @pytest.mark.model
 def test_features_targets_decode_back_to_the_answers(data: Path, tokenizer: Any) -> None:
-    examples = [*training_examples(data, config(squad1_train=1.0)), example(CONTEXTS[4], "How many boats?")]
+    examples = [*mixed(data, squad1_train=1.0), example(CONTEXTS[4], "How many boats?")]
     examples.append(example("It began  1931  .", "When?", "  1931  "))  # blanks around an answer are no tokens
     made = windows(features(examples, tokenizer, max_length=64, stride=16))
     assert len(made) == len(examples)
@@ -292,22 +313,32 @@ def test_collate_pads_to_a_multiple_of_32_and_marks_the_context() -> None:
 def test_rate_rises_and_falls_in_straight_lines() -> None:
     from qa.training.train import rate_at
 
-    rates = [rate_at(progress, warmup=0.2) for progress in (0.0, 0.1, 0.2, 0.6, 1.0, 1.5)]
-    assert rates == pytest.approx([0, 1 / 2, 1, 1 / 2, 0, 0])
+    to_nothing, held = {"rate": 4.0, "final_rate": 0.0}, {"rate": 4.0, "final_rate": 3.0}
+    assert [rate_at(at, to_nothing, warmup=0.2) for at in (0.0, 0.1, 0.2, 0.6, 1.0)] == pytest.approx([0, 2, 4, 2, 0])
+    assert [rate_at(at, held, warmup=0.2) for at in (0.1, 0.2, 0.6, 1.0)] == pytest.approx([2, 4, 3.5, 3])
+
+
+@pytest.mark.model
+def test_stages_of_one_mix_read_on_where_the_last_one_ended() -> None:
+    from qa.training.train import _plan
+
+    made, settings = made_features([20] * 20), {"tokens_per_batch": 64}
+    stages = [{"begins": 0.0, "ends": 0.5}, {"begins": 0.5, "ends": 1.5}, {"begins": 1.5, "ends": 2.0}]
+    plans = [[rows.tolist() for rows in _plan(made, stage, seed=3, settings=settings)] for stage in stages]
+    whole = [r.tolist() for r in _plan(made, {"begins": 0.0, "ends": 2.0}, seed=3, settings=settings)]
+    assert [len(plan) for plan in plans] == [5, 10, 5]
+    assert sum(plans, []) == whole  # noqa: RUF017 three short lists
 
 
 # a run
 
 SETTINGS = {
-    "train": {
-        "seed": 3,
-        "passes": 2.0,
-        "tokens_per_batch": 64,
-        "learning_rate": 0.01,
-        "warmup": 0.25,
-        "weight_decay": 0.0,
-        "clip": 1.0,
-    }
+    "train": {"tokens_per_batch": 64, "warmup": 0.25, "weight_decay": 0.0, "clip": 1.0},
+    "mixes": {"a": {"seed": 3}, "b": {"seed": 4}},
+    "stages": [
+        {"mix": "a", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.01},
+        {"mix": "b", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.0},
+    ],
 }
 
 
@@ -342,27 +373,36 @@ def test_train_stopped_and_resumed_ends_where_an_unbroken_run_does(
 ) -> None:
     from qa.training import train
 
-    made = made_features([20, 20, 20, 20])  # two windows a batch, two batches a pass: four steps
+    made = made_features([20, 20, 20, 20])  # two windows a batch, two batches a stage: four steps
+    loaded: list[str] = []
+
+    def load(mix: str) -> dict[str, np.ndarray]:
+        loaded.append(mix)
+        return made
+
     for name in ("unbroken", "stopped"):
         (tmp_path / name).mkdir()
-    train.train(made, tmp_path / "unbroken", start_from=start_from, config=SETTINGS, minutes=None)
+    train.train(load, tmp_path / "unbroken", start_from=start_from, config=SETTINGS)
 
     step, taken = train._step, [0]
 
-    def stops_at_the_third(*arguments: Any, **options: Any) -> float:
+    def stops_at_the_fourth(*arguments: Any, **options: Any) -> float:
         taken[0] += 1
-        if taken[0] == 3:
+        if taken[0] == 4:
             raise KeyboardInterrupt
         return step(*arguments, **options)
 
     clock = iter(range(0, 10**6, 301))  # every look at the clock is five minutes later: every step is saved
     monkeypatch.setattr(train.time, "monotonic", lambda: float(next(clock)))
-    monkeypatch.setattr(train, "_step", stops_at_the_third)
+    monkeypatch.setattr(train, "_step", stops_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
-        train.train(made, tmp_path / "stopped", start_from=start_from, config=SETTINGS, minutes=None)
-    assert json.loads((tmp_path / "stopped" / "progress.json").read_text())["batches"] == 2
-    train.train(made, tmp_path / "stopped", start_from=start_from, config=SETTINGS, minutes=None)
-    assert taken[0] == 5  # two, the one that was cut off, and the two that were left
+        train.train(load, tmp_path / "stopped", start_from=start_from, config=SETTINGS)
+    reached = json.loads((tmp_path / "stopped" / "progress.json").read_text())
+    assert (reached["stage"], reached["batches"]) == (1, 1)
+    loaded.clear()
+    train.train(load, tmp_path / "stopped", start_from=start_from, config=SETTINGS)
+    assert taken[0] == 5  # three, the one that was cut off, and the one that was left
+    assert loaded == ["b"]
 
     unbroken, resumed = (
         weights_of(tmp_path / "unbroken" / "checkpoint"),
@@ -377,21 +417,35 @@ def test_train_stopped_and_resumed_ends_where_an_unbroken_run_does(
     assert "bert.embeddings.word_embeddings.weight" not in moved
 
 
-@pytest.mark.model
-def test_train_ends_when_its_minutes_are_used_up(
-    tmp_path: Path, start_from: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from qa.training import train
+# this project's own questions
 
-    steps: list[float] = []
 
-    def counted(model: Any, batch: Any, masters: Any, optimizer: Any, *, clip: float) -> float:
-        steps.append(optimizer.param_groups[0]["lr"])
-        return 0.0
+OWN = sorted((Path(__file__).parents[1] / "qa" / "training" / "questions").rglob("*.jsonl"))
 
-    clock = iter(range(0, 10**6, 30))
-    monkeypatch.setattr(train.time, "monotonic", lambda: float(next(clock)))
-    monkeypatch.setattr(train, "_step", counted)
-    train.train(made_features([20] * 40), tmp_path, start_from=start_from, config=SETTINGS, minutes=5)
-    assert 0 < len(steps) < 40  # of forty batches
-    assert steps[-1] < max(steps)
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
+def test_own_questions_are_about_what_their_passages_say(path: Path) -> None:
+    asked = list(passages_with_questions(path, "own"))
+    assert len(asked) > 200
+    assert len({(e.title, e.question) for e in asked}) == len(asked)
+    for e in asked:
+        for start, end in e.answers:
+            text = e.context[start:end]
+            assert text == text.strip()
+            assert text
+            around = (e.context[start - 1 : start], e.context[end : end + 1])
+            assert not (around[0].isalnum() and text[0].isalnum()), (e.example_id, text)
+            assert not (around[1].isalnum() and text[-1].isalnum()), (e.example_id, text)
+    assert 0.1 < np.mean([not e.answers for e in asked]) < 0.4
+
+
+def test_own_questions_for_development_share_no_passage_with_those_for_training() -> None:
+    folder = OWN[0].parents[0] if OWN[0].parent.name == "questions" else OWN[0].parents[1]
+    sides = [
+        [e for p in place.glob("*.jsonl") for e in passages_with_questions(p, "own")]
+        for place in (folder, folder / "development")
+    ]
+    trained, held_out = ({e.context for e in side} for side in sides)
+    assert trained
+    assert held_out
+    assert not trained & held_out

@@ -17,7 +17,7 @@ from embeddings.encoder import DEFAULT_MODEL, model_folder
 from qa.training.evaluate import evaluate
 from qa.training.export import export
 from qa.training.prepare import features, training_examples
-from qa.training.train import train
+from qa.training.train import Features, train
 
 
 def main() -> None:
@@ -26,7 +26,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the question-answering sets")
     parser.add_argument("--run", type=Path, default=Path("runs/reader"), help="folder for features and checkpoints")
     parser.add_argument("--config", type=Path, default=Path(__file__).parent / "config.toml")
-    parser.add_argument("--minutes", type=float, help="stop (with the learning rate at 0) after this much training")
     parser.add_argument(
         "--measure", action="store_true", help="measure the run's checkpoint as it stands, do nothing else"
     )
@@ -38,13 +37,17 @@ def main() -> None:
     start_from = str(model_folder(DEFAULT_MODEL))
     tokenizer = AutoTokenizer.from_pretrained(start_from)
     if not arguments.measure:
-        stored = arguments.run / "features.npz"
-        if not stored.exists():
-            examples = training_examples(arguments.data, config)
-            arrays: dict[str, Any] = features(examples, tokenizer, **config["model"])
-            np.savez(stored, **arrays)
         tokenizer.save_pretrained(arguments.run / "checkpoint")
-        train(dict(np.load(stored)), arguments.run, start_from=start_from, config=config, minutes=arguments.minutes)
+
+        def load(mix: str) -> Features:
+            stored = arguments.run / f"features-{mix}.npz"
+            if not stored.exists():
+                examples = training_examples(arguments.data, config["mixes"][mix], config["augment"])
+                arrays: dict[str, Any] = features(examples, tokenizer, **config["model"])
+                np.savez(stored, **arrays)
+            return dict(np.load(stored))
+
+        train(load, arguments.run, start_from=start_from, config=config)
     evaluate(arguments.run, arguments.data)
     if arguments.export:
         export(arguments.run / "checkpoint", arguments.export)

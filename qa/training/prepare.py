@@ -2,6 +2,9 @@
 
 Does not train anything. The sets and their licences are listed in the model's card. Development
 examples are cut off by title, so no article is on both sides.
+
+Beside the sets there are this project's own passages and questions: `authored` in the data folder, and `own`, which
+is `questions/*.jsonl` beside this file (`questions/development` is never trained on).
 """
 
 import hashlib
@@ -21,6 +24,7 @@ from tqdm import tqdm
 MEASURING_ONLY = frozenset(
     {"squadshifts_new_wiki", "clapnq_dev", "chroma_quotes", "quotesum_dev", "mtrag_un", "canard_dev", "selqa"}
 )
+OWN = Path(__file__).parent / "questions"
 STOP_WORDS = frozenset(
     "a an the is are was were be been do does did of in on at to for by with from and or that this it its as has have "
     "had which what who whom whose when where why how many much there".split()
@@ -45,14 +49,14 @@ class Example:
 
 
 def read_set(data: Path, name: str) -> Iterator[Example]:
-    """Yield the examples of one set: `name.jsonl.xz`, or the passages of the folder `authored`.
+    """Yield the examples of one set: `name.jsonl.xz`, or the passages of `authored` or `own`.
 
     Raises FileNotFoundError when the set is not there.
     """
-    if name == "authored":
-        for path in sorted((data / name).glob("*.jsonl")):
+    if name in ("authored", "own"):
+        for path in sorted((OWN if name == "own" else data / name).glob("*.jsonl")):
             if path.stem != "conversations":
-                yield from _authored(path)
+                yield from passages_with_questions(path, name)
         return
     with lzma.open(data / f"{name}.jsonl.xz", "rt", encoding="utf-8") as lines:
         for line in lines:
@@ -72,12 +76,13 @@ def _example(row: dict[str, Any], source: str) -> Example:
     return Example(row["id"], source, title, row["question"].strip(), row["context"], tuple(answers))
 
 
-def _authored(path: Path) -> Iterator[Example]:
+def passages_with_questions(path: Path, source: str) -> Iterator[Example]:
+    """Yield the examples of one file of this project's own: a passage a line, its questions inside."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             passage = json.loads(line)
             for row in passage["questions"]:
-                yield _example({**row, "context": passage["context"], "title": passage["id"]}, "authored")
+                yield _example({**row, "context": passage["context"], "title": passage["id"]}, source)
 
 
 def is_development(example: Example) -> bool:
@@ -115,6 +120,46 @@ def hard_negatives(examples: Iterable[Example], *, share: float, rng: random.Ran
             yield replace(e, example_id=f"{e.example_id}-negative", context=nearest, answers=())
 
 
+NAMES_AND_FIGURES = re.compile(r"(?<=[a-z,] )(?:[A-Z]\w+(?: [A-Z]\w+)*|\d[\d,.]*\d|\d)(?!\w)")
+
+
+def swapped(examples: Iterable[Example], *, share: float, rng: random.Random) -> Iterator[Example]:
+    """Yield questions with one name or figure put in place of another, which the context does not hold: unanswerable.
+
+    The new one comes from another question of the same title, or else of the same set, and is a figure of as many
+    digits or a name of as many words.
+    """
+
+    def shape(name: str) -> tuple[bool, int]:
+        return name[0].isdigit(), len(name) if name[0].isdigit() else len(name.split())
+
+    examples = [e for e in examples if e.answers]
+    by_shape: dict[tuple[str, tuple[bool, int]], set[str]] = defaultdict(set)
+    for e in examples:
+        for name in NAMES_AND_FIGURES.findall(e.question):
+            for pool in (e.title, e.source):
+                by_shape[pool, shape(name)].add(name)
+    pools = {key: sorted(names) for key, names in by_shape.items()}
+    for e in examples:
+        if rng.random() >= share:
+            continue
+        here = [match for match in NAMES_AND_FIGURES.finditer(e.question) if match.group() in e.context]
+        if not here:
+            continue
+        match = rng.choice(here)
+        for pool in (e.title, e.source):
+            names = pools[pool, shape(match.group())]
+            strangers = [
+                name
+                for name in rng.sample(names, min(20, len(names)))
+                if not any(word in e.context for word in name.split())
+            ]
+            if strangers:
+                question = e.question[: match.start()] + strangers[0] + e.question[match.end() :]
+                yield replace(e, example_id=f"{e.example_id}-swapped", question=question, answers=())
+                break
+
+
 def misspell(text: str, rng: random.Random) -> str:
     """Swap, drop or double one letter in one or two of the longer words.
 
@@ -147,25 +192,29 @@ def augment(question: str, settings: dict[str, float], rng: random.Random) -> st
     return question
 
 
-def training_examples(data: Path, config: dict[str, Any]) -> list[Example]:
-    """Read, mix, add hard negatives and augment: the examples of one pass, in a fixed order.
+def training_examples(data: Path, mix: dict[str, float], augmentation: dict[str, float]) -> list[Example]:
+    """Read, mix, add unanswerable twins and augment: the examples of one pass, in a fixed order.
 
     Raises ValueError if the mix names a set that is for measuring only.
     """
-    rng = random.Random(config["train"]["seed"])
+    shares = dict(mix)
+    rng = random.Random(int(shares.pop("seed")))
+    negative_share, swapped_share = shares.pop("hard_negatives"), shares.pop("swapped")
+    if forbidden := MEASURING_ONLY & {name for name, times in shares.items() if times}:
+        raise ValueError(
+            f"for measuring only, never trained on: {', '.join(sorted(forbidden))}; take it out of the mix"
+        )
     chosen: list[Example] = []
-    mix = dict(config["mix"])
-    negative_share = mix.pop("hard_negatives")
-    if forbidden := MEASURING_ONLY & {name for name, times in mix.items() if times}:
-        raise ValueError(f"for measuring only, never trained on: {', '.join(sorted(forbidden))}; take it out of [mix]")
-    for name, times in mix.items():
+    for name, times in shares.items():
         if not times:
             continue
         examples = [e for e in read_set(data, name) if not is_development(e)]
         whole, part = divmod(times, 1)
         sampled = examples * int(whole) + rng.sample(examples, int(part * len(examples)))
         chosen += sampled + list(hard_negatives(sampled, share=negative_share, rng=rng))
-    chosen = [replace(e, question=augment(e.question, config["augment"], rng)) for e in chosen]
+        if swapped_share:
+            chosen += swapped(sampled, share=swapped_share, rng=rng)
+    chosen = [replace(e, question=augment(e.question, augmentation, rng)) for e in chosen]
     rng.shuffle(chosen)
     return chosen
 

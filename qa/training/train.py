@@ -1,15 +1,16 @@
 """Training features -> a fine-tuned checkpoint. Resumes where it stopped; runs on CPU or GPU.
 
-In: `features.npz` and the encoder's weights; out: `RUN/checkpoint` (a transformers folder) and
+In: the features of each mix and the encoder's weights; out: `RUN/checkpoint` (a transformers folder) and
 `RUN/state.pt` (what a resumed run needs: this module alone reads it back).
 """
 
 import json
 import logging
+import math
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
 logger = logging.getLogger(__name__)
 Batch = dict[str, torch.Tensor]
+Features = dict[str, np.ndarray]  # as prepare.features makes them
 
 
-def batches(features: dict[str, np.ndarray], *, tokens_per_batch: int, seed: int) -> list[np.ndarray]:
+def batches(features: Features, *, tokens_per_batch: int, seed: int) -> list[np.ndarray]:
     """Group window numbers into batches of like length, about tokens_per_batch each, in a random but fixed order.
 
     A CPU compiles a kernel for every new tensor shape, so lengths are padded to multiples of 32 and
@@ -42,7 +44,7 @@ def batches(features: dict[str, np.ndarray], *, tokens_per_batch: int, seed: int
     return grouped
 
 
-def collate(features: dict[str, np.ndarray], begins: np.ndarray, rows: np.ndarray) -> Batch:
+def collate(features: Features, begins: np.ndarray, rows: np.ndarray) -> Batch:
     """One batch as tensors, all (n_rows, padded_length) but the targets (n_rows,)."""
     lengths = features["length"][rows]
     positions = np.arange(-(-int(lengths.max()) // 32) * 32)
@@ -56,24 +58,24 @@ def collate(features: dict[str, np.ndarray], begins: np.ndarray, rows: np.ndarra
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def rate_at(progress: float, *, warmup: float) -> float:
-    """The share of the peak learning rate: up in a straight line during warm-up, then down to 0 at progress 1."""
-    return progress / warmup if progress < warmup else max(0.0, (1 - progress) / (1 - warmup))
+def rate_at(progress: float, stage: dict[str, Any], *, warmup: float) -> float:
+    """The learning rate at this share of a stage: up in a straight line, then straight to the stage's final rate."""
+    if progress < warmup:
+        return float(stage["rate"] * progress / warmup)
+    left = (1 - progress) / (1 - warmup)
+    return float(stage["final_rate"] + (stage["rate"] - stage["final_rate"]) * left)
 
 
-def train(
-    features: dict[str, np.ndarray], run: Path, *, start_from: str, config: dict[str, Any], minutes: float | None
-) -> None:
-    """Train until `passes` are done, or until `minutes` of training time are used up if that comes first.
+def train(load: Callable[[str], Features], run: Path, *, start_from: str, config: dict[str, Any]) -> None:
+    """Train through all stages of config; load gives the features of a mix by its name.
 
-    The learning rate reaches 0 at whichever end comes first. A run stopped by force resumes
-    from the last save (one every five minutes).
+    A run stopped by force resumes from the last save (one every five minutes, and one after every stage).
     """
     settings = config["train"]
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(settings["seed"])
     state_file = run / "state.pt"
     saved = torch.load(state_file, weights_only=True) if state_file.exists() else None
+    torch.manual_seed(0)
     model = AutoModelForQuestionAnswering.from_pretrained(
         run / "checkpoint" if saved else start_from,
         hidden_dropout_prob=0.0,  # drawing random numbers would take most of the time on a CPU
@@ -87,47 +89,47 @@ def train(
         masters = {name: saved["masters"][name].to(device) for name in masters}
     model.to(torch.bfloat16)
     optimizer = torch.optim.AdamW(masters.values(), lr=0.0, weight_decay=settings["weight_decay"], fused=True)
-    done, seconds = 0, 0.0
+    reached, done, seconds = 0, 0, 0.0
     if saved:
         optimizer.load_state_dict(saved["optimizer"])
-        done, seconds = saved["done"], saved["seconds"]
-        logger.info("resuming after %d batches, %.1f minutes", done, seconds / 60)
-    plan = list(_plan(features, settings))
-    begins = np.concatenate([[0], np.cumsum(features["length"])[:-1]])
+        reached, done, seconds = saved["stage"], saved["done"], saved["seconds"]
+        logger.info("resuming in stage %d after %d batches, %.1f minutes in all", reached + 1, done, seconds / 60)
     model.train()
     clock, last_save, losses = time.monotonic() - seconds, time.monotonic(), []
-    for number in range(done, len(plan)):
+
+    def save(stage: int, done: int) -> None:
         seconds = time.monotonic() - clock
-        progress = number / len(plan)
-        if minutes is not None:
-            progress = max(progress, seconds / (60 * minutes))
-        if progress >= 1:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = settings["learning_rate"] * rate_at(progress, warmup=settings["warmup"])
-        batch = {name: tensor.to(device) for name, tensor in collate(features, begins, plan[number]).items()}
-        losses.append(_step(model, batch, masters, optimizer, clip=settings["clip"]))
-        if len(losses) == 100:
-            logger.info(
-                "batch %d/%d, %.0f %%, %.1f min, loss %.3f",
-                number + 1,
-                len(plan),
-                100 * progress,
-                seconds / 60,
-                np.mean(losses),
-            )
-            losses = []
-        if time.monotonic() - last_save > 300:
-            _save(model, masters, optimizer, run, done=number + 1, seconds=seconds)
-            last_save = time.monotonic()
-    _save(model, masters, optimizer, run, done=len(plan), seconds=seconds)
+        _save(model, masters, optimizer, run, stage=stage, done=done, seconds=seconds)
+
+    for number in range(reached, len(config["stages"])):
+        stage = config["stages"][number]
+        features = load(stage["mix"])
+        begins = np.concatenate([[0], np.cumsum(features["length"])[:-1]])
+        plan = _plan(features, stage, seed=config["mixes"][stage["mix"]]["seed"], settings=settings)
+        for at in range(done, len(plan)):
+            for group in optimizer.param_groups:
+                group["lr"] = rate_at(at / len(plan), stage, warmup=settings["warmup"])
+            batch = {name: tensor.to(device) for name, tensor in collate(features, begins, plan[at]).items()}
+            losses.append(_step(model, batch, masters, optimizer, clip=settings["clip"]))
+            if len(losses) == 100:
+                minutes = (time.monotonic() - clock) / 60
+                message = "stage %d, batch %d/%d, %.1f min, loss %.3f"
+                logger.info(message, number + 1, at + 1, len(plan), minutes, np.mean(losses))
+                losses = []
+            if time.monotonic() - last_save > 300:
+                save(number, at + 1)
+                last_save = time.monotonic()
+        done = 0
+        save(number + 1, 0)
 
 
-def _plan(features: dict[str, np.ndarray], settings: dict[str, Any]) -> Iterator[np.ndarray]:
-    remaining = settings["passes"]
-    for turn in range(int(np.ceil(remaining))):
-        grouped = batches(features, tokens_per_batch=settings["tokens_per_batch"], seed=settings["seed"] + turn)
-        yield from grouped[: int(len(grouped) * min(1.0, remaining - turn))]
+def _plan(features: Features, stage: dict[str, Any], *, seed: int, settings: dict[str, Any]) -> list[np.ndarray]:
+    """The batches of one stage, in order: from pass `begins` to pass `ends` of its mix."""
+    whole: list[np.ndarray] = []
+    for turn in range(math.ceil(stage["ends"])):
+        whole += batches(features, tokens_per_batch=settings["tokens_per_batch"], seed=seed + turn)
+    a_pass = len(whole) / math.ceil(stage["ends"])
+    return whole[round(stage["begins"] * a_pass) : round(stage["ends"] * a_pass)]
 
 
 def _plain_attention(
@@ -168,12 +170,12 @@ def _step(model: Any, batch: Batch, masters: dict[str, torch.Tensor], optimizer:
 
 
 def _save(
-    model: Any, masters: dict[str, torch.Tensor], optimizer: Any, run: Path, *, done: int, seconds: float
+    model: Any, masters: dict[str, torch.Tensor], optimizer: Any, run: Path, *, stage: int, done: int, seconds: float
 ) -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
     weights = {name: tensor.float() for name, tensor in model.state_dict().items()} | masters
     model.save_pretrained(run / "checkpoint", state_dict=weights)
-    state = {"optimizer": optimizer.state_dict(), "masters": masters, "done": done, "seconds": seconds}
+    state = {"optimizer": optimizer.state_dict(), "masters": masters, "stage": stage, "done": done, "seconds": seconds}
     torch.save(state, run / "state.tmp")
     os.replace(run / "state.tmp", run / "state.pt")
-    (run / "progress.json").write_text(json.dumps({"batches": done, "minutes": seconds / 60}))
+    (run / "progress.json").write_text(json.dumps({"stage": stage, "batches": done, "minutes": seconds / 60}))
