@@ -3,11 +3,14 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from embeddings.runtime import INPUTS, Network, Source, network
 
 Vectors = NDArray[np.float32]  # (n_texts, dim), every row of length 1
 
@@ -91,7 +94,7 @@ def fingerprint(folder: Path) -> str:
 
 
 class SentenceEncoder:
-    """A sentence-transformers model, loaded when first used."""
+    """A sentence-transformers model, loaded when first used; converted once, then run compiled, in float32."""
 
     def __init__(self, name: str = DEFAULT_MODEL, *, batch_size: int = 32) -> None:
         """Name the model: the default, a folder, or a hub name.
@@ -107,35 +110,65 @@ class SentenceEncoder:
             )
         self.fingerprint = fingerprint(self.folder)
         self.batch_size = batch_size
-        self._model: Any = None
 
-    def _loaded(self) -> Any:
-        if self._model is None:
-            from sentence_transformers import SentenceTransformer
-
-            with reading_model(self.folder):
-                self._model = SentenceTransformer(str(self.folder), local_files_only=True)
-        return self._model
+    @cached_property
+    def _network(self) -> Network:
+        made = network(f"encoder-{self.fingerprint}", partial(_sentence_model, self.folder), exact=True)
+        made.tokenizer.enable_truncation(made.about["max_length"])
+        made.tokenizer.no_padding()
+        return made
 
     def encode_query(self, texts: list[str], /) -> Vectors:
         """Return the vectors of questions, shape (n_texts, dim)."""
-        vectors: Vectors = self._loaded().encode_query(
-            texts, batch_size=self.batch_size, normalize_embeddings=True, show_progress_bar=False
-        )
-        return vectors
+        return self._encode(texts, self._network.about["query_prompt"], progress=None)
 
     def encode_document(self, texts: list[str], /, *, progress: Callable[[int], Any] | None = None) -> Vectors:
-        """Return the vectors of passages, shape (n_texts, dim); long texts share batches with long ones."""
-        order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
-        vectors = np.empty((len(texts), self._loaded().get_embedding_dimension()), dtype=np.float32)
+        """Return the vectors of passages, shape (n_texts, dim); progress is told after a batch how many were done."""
+        return self._encode(texts, self._network.about["document_prompt"], progress=progress)
+
+    def _encode(self, texts: list[str], prompt: str, *, progress: Callable[[int], Any] | None) -> Vectors:
+        encodings = self._network.tokenizer.encode_batch([prompt + text for text in texts])
+        order = sorted(range(len(texts)), key=lambda row: -len(encodings[row].ids))  # little padding, the longest first
+        vectors = np.empty((len(texts), self._network.about["dim"]), dtype=np.float32)
         for at in range(0, len(order), self.batch_size):
             rows = order[at : at + self.batch_size]
-            vectors[rows] = self._loaded().encode_document(
-                [texts[row] for row in rows],
-                batch_size=self.batch_size,
-                normalize_embeddings=True,
-                show_progress_bar=False,
-            )
+            arrays = {name: np.zeros((len(rows), len(encodings[rows[0]].ids)), dtype=np.int64) for name in INPUTS}
+            for i, row in enumerate(rows):
+                length = len(encodings[row].ids)
+                arrays["input_ids"][i, :length] = encodings[row].ids
+                arrays["attention_mask"][i, :length] = 1
+                arrays["token_type_ids"][i, :length] = encodings[row].type_ids
+            (vectors[rows],) = self._network.run(arrays)
             if progress:
                 progress(len(rows))
         return vectors
+
+
+def _sentence_model(folder: Path) -> Source:
+    """Load a sentence-transformers model as a network that returns unit vectors, (n_rows, dim)."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    with reading_model(folder):
+        model = SentenceTransformer(str(folder), local_files_only=True, device="cpu").float()
+    tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
+    if tokenizer is None:
+        raise ModelNotFoundError(f"{folder} has no fast tokenizer; use a model with tokenizer.json")
+    inputs = tuple(name for name in INPUTS if name in model.tokenizer.model_input_names)
+
+    class UnitVectors(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *arrays: Any) -> Any:
+            made = self.model(dict(zip(inputs, arrays, strict=True)))["sentence_embedding"]
+            return torch.nn.functional.normalize(made, dim=-1)
+
+    about = {
+        "dim": model.get_embedding_dimension(),
+        "max_length": model.max_seq_length or 512,
+        "query_prompt": model.prompts.get("query", ""),
+        "document_prompt": model.prompts.get("document", ""),
+    }
+    return Source(UnitVectors(), inputs, tokenizer, about)

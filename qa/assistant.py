@@ -22,6 +22,7 @@ from qa.documents import read_folder
 from qa.followup import Turn, resolve
 from qa.reader import DEFAULT_READER, Reader
 from qa.retriever import LAYOUT, Retriever
+from qa.spelling import Speller
 
 logger = logging.getLogger(__name__)
 MAX_QUESTION_CHARS = 2000
@@ -39,6 +40,7 @@ class Assistant:
         self.reader = reader
         self.calibration = calibration
         self.corpus = retriever.corpus
+        self.speller = Speller(passage.text for passage in retriever.passages)
         self.manifest = Manifest(
             reader=f"{reader.name}@{reader.fingerprint[:12]}",
             encoder=f"{retriever.encoder.name}@{retriever.encoder.fingerprint[:12]}",
@@ -101,7 +103,7 @@ class Assistant:
         cleaned = [clean_question(question) for question in questions]
         if histories is None:
             histories = [()] * len(cleaned)
-        resolved = [_readable(resolve(q, turns)) for q, turns in zip(cleaned, histories, strict=True)]
+        resolved = [self.understood(q, turns) for q, turns in zip(cleaned, histories, strict=True)]
         if k is not None and k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         begun = time.perf_counter()
@@ -140,12 +142,17 @@ class Assistant:
             candidates = sides
         return Reply(question, asked, status, tuple(candidates), no_answer, self.manifest, timings, hits=tuple(hits))
 
+    def understood(self, question: str, history: Sequence[Turn]) -> str:
+        """The question as it is searched: with what it needs of the history, and without slips of the keyboard."""
+        return self.speller.corrected(_readable(resolve(question, history)))
+
     def rate(self, question: str, answers: list[Answer], hits: list[Hit]) -> list[Answer]:
-        """Give every answer its calibrated confidence, if there is a calibration; their order stays."""
+        """Give every answer its calibrated confidence and put the likeliest first; without a calibration, by score."""
         if not self.calibration:
             return answers
         described = features(question, answers, hits)
-        return [replace(a, confidence=self.calibration.confidence(d)) for a, d in zip(answers, described, strict=True)]
+        rated = [replace(a, confidence=self.calibration.confidence(d)) for a, d in zip(answers, described, strict=True)]
+        return sorted(rated, key=_strength, reverse=True)
 
 
 def _strength(answer: Answer) -> float:

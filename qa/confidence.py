@@ -2,7 +2,7 @@
 
 The calibration is a logistic regression, fitted by `python -m qa.training.calibrate` on development documents and
 shipped as plain numbers with the fingerprint of the reader it was fitted for. Another reader has none: its answers
-carry scores only.
+carry scores only. The same probability orders the answers of one question.
 """
 
 import json
@@ -19,6 +19,25 @@ from qa.datatypes import Answer, Hit
 
 UNCALIBRATED_THRESHOLD = 0.0  # logit: an answer must beat "not here"
 SHIPPED = Path(__file__).parent / "calibration.json"
+_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
+_FIGURES = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million|billion|half"
+SHAPES = (  # what a question asks with -> what its answer must hold
+    (
+        re.compile(
+            r"\bhow (?:many|much|old|long|far|big|large|high|tall|fast|often)\b|\b(?:number|percentage|share) of", re.I
+        ),
+        re.compile(rf"\d|\b(?:{_FIGURES}|third|quarter|once|twice|none|no|every|all)\b", re.I),
+    ),
+    (
+        re.compile(r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|time)\b", re.I),
+        re.compile(
+            rf"\d|\b(?:{_MONTHS}|\w+day|week|month|year|decade|century|spring|summer|autumn|winter|morning|evening|"
+            r"night|now|soon|before|after|until|since|once)s?\b",
+            re.I,
+        ),
+    ),
+    (re.compile(r"^\W*who(?:m|se)?\b", re.I), re.compile(r"[^\W\d_]{2}")),
+)
 _stemmer = Stemmer.Stemmer("english")
 
 
@@ -34,6 +53,7 @@ class Features:
     sentence_overlap: float  # share of the question's terms that the answer's own sentence has
     support: float  # 1 if a second document says the same
     brevity: float  # 1 / (1 + words of the answer)
+    fits: float  # 1 if the answer holds what the question's words ask for (a figure, a time, a name), -1 if not, else 0
 
 
 def features(question: str, answers: Sequence[Answer], hits: Sequence[Hit]) -> list[Features]:
@@ -56,9 +76,15 @@ def features(question: str, answers: Sequence[Answer], hits: Sequence[Hit]) -> l
                 sentence_overlap=_share(asked, place.context),
                 support=float(len({c.document.document_id for c in answer.citations}) > 1),
                 brevity=1 / (1 + len(re.findall(r"\w+", answer.text))),
+                fits=_fits(question, answer.text),
             )
         )
     return described
+
+
+def _fits(question: str, answer: str) -> float:
+    wanted = next((shape for asks, shape in SHAPES if asks.search(question)), None)
+    return 0.0 if wanted is None else 1.0 if wanted.search(answer) else -1.0
 
 
 def _share(asked: set[str], text: str) -> float:

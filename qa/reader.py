@@ -1,14 +1,16 @@
-"""A question and passages -> scored spans, with an extractive question-answering model. Only this module runs torch."""
+"""A question and passages -> scored spans, with an extractive question-answering model."""
 
 from collections.abc import Sequence
+from functools import cached_property, partial
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.encoder import ModelNotFoundError, fingerprint, model_folder, reading_model
+from embeddings.runtime import INPUTS, Network, Source, TorchNetwork, network
 from qa.datatypes import Passage, ScoredSpan, Span
 from qa.decode import best_spans
 
@@ -31,9 +33,10 @@ class Window(NamedTuple):
 class Reader:
     """A span reader: any transformers checkpoint for question answering that has a fast tokenizer."""
 
-    def __init__(self, name: str = DEFAULT_READER) -> None:
+    def __init__(self, name: str = DEFAULT_READER, *, runtime: Literal["compiled", "torch"] = "compiled") -> None:
         """Name the checkpoint: the shipped one, a folder, or a hub name. Its weights are loaded when first used.
 
+        runtime: compiled for this processor (in bfloat16 where it computes in it), or the reference, torch in float32.
         Raises ModelNotFoundError.
         """
         self.folder = model_folder(name)
@@ -43,36 +46,14 @@ class Reader:
             )
         self.name = "quotewise-reader" if name == DEFAULT_READER else name
         self.fingerprint = fingerprint(self.folder)
-        self._loaded: tuple[Any, Any] | None = None
+        self.runtime = runtime
 
-    def _model(self) -> tuple[Any, Any]:
+    @cached_property
+    def _network(self) -> Network:
         """The model and its tokenizer, loaded on first use."""
-        if self._loaded is None:
-            import torch
-            from transformers import AutoModelForQuestionAnswering, AutoTokenizer
-
-            with reading_model(self.folder):
-                tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
-                model, report = AutoModelForQuestionAnswering.from_pretrained(
-                    self.folder,
-                    local_files_only=True,
-                    use_safetensors=True,
-                    dtype=torch.float32,
-                    output_loading_info=True,
-                )
-            if missing := report["missing_keys"]:  # transformers would fill them with random numbers, and only warn
-                raise ModelNotFoundError(
-                    f"{self.folder} is no question-answering checkpoint ({', '.join(sorted(missing))} missing); "
-                    "name one that was trained for it"
-                )
-            if not tokenizer.is_fast:
-                raise ValueError(
-                    f"{self.folder} has no fast tokenizer, so no offsets; use a checkpoint with tokenizer.json"
-                )
-            backend = tokenizer.backend_tokenizer
-            backend.no_padding()
-            self._loaded = model.eval(), backend
-        return self._loaded
+        if self.runtime == "torch":
+            return TorchNetwork(_checkpoint(self.folder))
+        return network(f"reader-{self.fingerprint}", partial(_checkpoint, self.folder), exact=False)
 
     def read(self, question: str, passages: Sequence[Passage], *, k: int = 3) -> list[ScoredSpan]:
         """Return up to k spans of every passage, best first over all of them.
@@ -99,7 +80,7 @@ class Reader:
         return [sorted(found, key=lambda span: -span.score) for found in spans]
 
     def _windows(self, question: str, passages: Sequence[Passage]) -> list[Window]:
-        _, tokenizer = self._model()
+        tokenizer = self._network.tokenizer
         tokenizer.no_truncation()
         asked = tokenizer.encode(question, add_special_tokens=False)
         if len(asked.ids) > MAX_QUESTION:
@@ -114,31 +95,59 @@ class Reader:
 
     def _logits(self, windows: list[Window]) -> list[tuple[int, Logits, Logits]]:
         """Run the model over windows of like length together; (window number, start, end), arrays of (seq_len,)."""
-        import torch
-
-        model, _ = self._model()
         results = []
         order = sorted(range(len(windows)), key=lambda at: len(windows[at].encoding.ids))
         while order:
             size = max(1, TOKENS_PER_BATCH // len(windows[order[-1]].encoding.ids))
             rows, order = order[-size:], order[:-size]
             lengths = [len(windows[at].encoding.ids) for at in rows]
-            batch = {
-                name: torch.zeros((len(rows), max(lengths)), dtype=torch.long)
-                for name in ("input_ids", "attention_mask", "token_type_ids")
-            }
+            batch = {name: np.zeros((len(rows), max(lengths)), dtype=np.int64) for name in INPUTS}
             for row, at in enumerate(rows):
                 encoding = windows[at].encoding
-                batch["input_ids"][row, : lengths[row]] = torch.tensor(encoding.ids)
+                batch["input_ids"][row, : lengths[row]] = encoding.ids
                 batch["attention_mask"][row, : lengths[row]] = 1
-                batch["token_type_ids"][row, : lengths[row]] = torch.tensor(encoding.type_ids)
-            if getattr(model.config, "type_vocab_size", 0) < 2:  # roberta and others know no token types
-                del batch["token_type_ids"]
-            with torch.inference_mode():
-                output = model(**batch)
-            starts, ends = output.start_logits.float().numpy(), output.end_logits.float().numpy()
+                batch["token_type_ids"][row, : lengths[row]] = encoding.type_ids
+            starts, ends = self._network.run(batch)
             results += [(at, starts[i, : lengths[i]], ends[i, : lengths[i]]) for i, at in enumerate(rows)]
         return results
+
+
+def _checkpoint(folder: Path) -> Source:
+    """Load a question-answering checkpoint as a network that returns start and end logits, (n_rows, length) each."""
+    import torch
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+    class StartsAndEnds(torch.nn.Module):
+        def __init__(self, model: Any) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *arrays: Any) -> tuple[Any, Any]:
+            hidden = self.model.base_model(**dict(zip(inputs, arrays, strict=True)))[0]
+            head = self.model.qa_outputs  # written out as products and sums, its arithmetic stays in float32
+            logits = (hidden.unsqueeze(2) * head.weight).sum(-1) + head.bias
+            return logits[..., 0], logits[..., 1]
+
+    with reading_model(folder):
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model, report = AutoModelForQuestionAnswering.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    if missing := report["missing_keys"]:  # transformers would fill them with random numbers, and only warn
+        raise ModelNotFoundError(
+            f"{folder} is no question-answering checkpoint ({', '.join(sorted(missing))} missing); "
+            "name one that was trained for it"
+        )
+    if not tokenizer.is_fast:
+        raise ValueError(f"{folder} has no fast tokenizer, so no offsets; use a checkpoint with tokenizer.json")
+    tokenizer.backend_tokenizer.no_padding()
+    known = getattr(model.config, "type_vocab_size", 0) > 1  # roberta and others know no token types
+    inputs = INPUTS if known else INPUTS[:2]
+    return Source(StartsAndEnds(model), inputs, tokenizer.backend_tokenizer, {})
 
 
 def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: int) -> list[ScoredSpan]:

@@ -15,9 +15,10 @@ from toys import FERRY, HARBOUR, MUSEUM, ToyEncoder, ToyReader, document, toy_as
 
 from embeddings.store import IndexStoreError, NoIndexError
 from qa import assistant as module
+from qa.answers import merge
 from qa.assistant import Assistant, clean_question, default_index
 from qa.confidence import Calibration, Features
-from qa.datatypes import Citation, Reply
+from qa.datatypes import Citation, Hit, Passage, Reply, ScoredSpan, Span
 from qa.documents import NoDocumentsError
 from qa.followup import Turn
 
@@ -99,6 +100,28 @@ def test_ask_with_a_calibration_gives_confidences(documents: list[Any]) -> None:
     assert reply.answers[0].confidence == pytest.approx(1 / (1 + math.exp(-1)))
 
 
+def test_ask_with_a_calibration_puts_the_likeliest_answer_first(documents: list[Any]) -> None:
+    spans = [ScoredSpan(documents[1], Span(16, 18), 3.0), ScoredSpan(documents[0], Span(18, 21), 1.0)]  # 12, 300
+    by_similarity = Calibration("toy", {"similarity": 9.0}, 0.0, 0.1)
+    hits = [
+        Hit(Passage(d, Span(0, len(d.text))), 0.5, near) for d, near in zip(documents, (0.9, 0.2, 0.1), strict=True)
+    ]
+    merged = merge(spans, limit=5)
+    assert [answer.text for answer in toy_assistant(documents).rate("How many?", merged, hits)] == ["12", "300"]
+    rated = toy_assistant(documents, by_similarity).rate("How many?", merged, hits)
+    assert [answer.text for answer in rated] == ["300", "12"]
+
+
+def test_ask_mends_slips_and_says_what_was_searched(assistant: Assistant) -> None:
+    reply = assistant.ask("How many passengars has the ferry?")
+    assert (reply.question, reply.resolved_question) == (
+        "How many passengars has the ferry?",
+        "How many passengers has the ferry?",
+    )
+    assert reply.answer is not None
+    assert reply.answer.text == "300"
+
+
 def test_ask_with_a_calibration_abstains_on_the_scale_of_confidence(documents: list[Any]) -> None:
     reply = toy_assistant(documents, replace(CALIBRATION, threshold=0.8)).ask(CRANES)
     assert reply.no_answer is not None
@@ -107,7 +130,7 @@ def test_ask_with_a_calibration_abstains_on_the_scale_of_confidence(documents: l
 
 
 def test_ask_answers_exactly_at_the_threshold(documents: list[Any]) -> None:
-    at = CALIBRATION.confidence(Features(1.0, 0, 0, 0, 0, 0, 0, 0))  # its score is 1
+    at = CALIBRATION.confidence(Features(1.0, 0, 0, 0, 0, 0, 0, 0, 0))  # its score is 1
     assert toy_assistant(documents, replace(CALIBRATION, threshold=at)).ask(CRANES).status == "answered"
 
 

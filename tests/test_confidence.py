@@ -25,6 +25,7 @@ PLAIN = Features(
     sentence_overlap=0.5,
     support=0.0,
     brevity=0.5,
+    fits=0.0,
 )
 CALIBRATION = Calibration("reader-1", {"score": 0.7, "support": 1.0}, -0.5, 0.41)
 
@@ -57,6 +58,7 @@ def test_features_of_two_answers_are_as_worked_by_hand() -> None:
         sentence_overlap=pytest.approx(2 / asked),  # crane, harbour
         support=0.0,
         brevity=1 / 2,
+        fits=1.0,
     )
     assert (second.score, second.margin, second.similarity) == (1.0, -2.0, 0.9)
     assert second.passage_overlap == pytest.approx(2 / asked)
@@ -69,6 +71,26 @@ def test_features_of_an_only_answer_have_the_widest_margin() -> None:
 def test_features_margin_is_at_most_8_either_way() -> None:
     first, second = described("How many?", span(HARBOUR, "12", 30.0), span(SURVEY, "15", 1.0))
     assert (first.margin, second.margin) == (8.0, -8.0)
+
+
+@pytest.mark.parametrize(
+    ("question", "fitting", "unfitting"),
+    [
+        ("How many are there?", "12", "Ilse Brandt"),
+        ("how much did it cost", "two thirds of a million", "the harbour"),
+        ("When did it open?", "on a Monday", "the harbour"),
+        ("In what year was it shut?", "1931", "Brandt"),
+        ("Who runs it?", "Ilse Brandt", "12"),
+    ],
+)
+def test_features_fits_tells_answers_of_the_kind_asked_for(question: str, fitting: str, unfitting: str) -> None:
+    page = document("page.txt", f"{fitting}, {unfitting}.")
+    answers = merge([span(page, fitting, 2.0), span(page, unfitting, 1.0)], limit=5)
+    assert [one.fits for one in features(question, answers, [hit(page, 0.6)])] == [1.0, -1.0]
+
+
+def test_features_fits_is_0_for_a_question_that_asks_for_no_kind() -> None:
+    assert described("Why is it so, whoever asks?", span(HARBOUR, "12", 2.0))[0].fits == 0.0
 
 
 def test_features_support_is_1_when_a_second_document_agrees() -> None:

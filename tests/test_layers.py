@@ -11,13 +11,15 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted(path for name in ("embeddings", "qa", "eval") for path in (ROOT / name).rglob("*.py"))
 HOME = {  # heavy libraries and the only modules that may name them
     "gradio": ("qa/chat.py",),
-    "torch": ("qa/reader.py", "qa/training/"),
+    "openvino": ("embeddings/runtime.py",),
+    "torch": ("embeddings/runtime.py", "embeddings/encoder.py", "qa/reader.py", "qa/training/"),
     "transformers": ("qa/reader.py", "qa/cli.py", "qa/training/"),
-    "tokenizers": ("qa/reader.py", "qa/training/"),
+    "tokenizers": ("embeddings/runtime.py", "qa/training/"),
     "sentence_transformers": ("embeddings/encoder.py",),
     "huggingface_hub": ("embeddings/encoder.py",),
     "faiss": ("embeddings/dense.py",),
     "bm25s": ("embeddings/lexical.py",),
+    "spellchecker": ("qa/spelling.py",),
     "sklearn": ("qa/training/",),
 }
 FORBIDDEN = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

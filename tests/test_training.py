@@ -83,7 +83,8 @@ def data(tmp_path: Path) -> Path:
 
 def mixed(data: Path, **mix: float) -> list[Example]:
     """The training examples of a mix, questions as they were asked."""
-    return training_examples(data, {"seed": 1, "hard_negatives": 0.0, "swapped": 0.0, **mix}, NEVER)
+    shares = {name: mix.pop(name, 0.0) for name in ("hard_negatives", "swapped")}
+    return training_examples(data, {"seed": 1, "sets": mix, **shares}, NEVER)
 
 
 # which examples
@@ -137,7 +138,7 @@ def test_the_shipped_recipe_trains_on_no_measuring_set() -> None:
 
     recipe = tomllib.loads((Path(qa.training.__file__).parent / "config.toml").read_text())
     assert recipe["mixes"]
-    assert not any(MEASURING_ONLY & set(mix) for mix in recipe["mixes"].values())
+    assert not any(MEASURING_ONLY & set(mix["sets"]) for mix in recipe["mixes"].values())
     assert {stage["mix"] for stage in recipe["stages"]} == set(recipe["mixes"])
 
 

@@ -42,8 +42,11 @@ def main() -> None:
         def load(mix: str) -> Features:
             stored = arguments.run / f"features-{mix}.npz"
             if not stored.exists():
-                examples = training_examples(arguments.data, config["mixes"][mix], config["augment"])
-                arrays: dict[str, Any] = features(examples, tokenizer, **config["model"])
+                wanted = config["mixes"][mix]
+                examples = training_examples(arguments.data, wanted, config["augment"])
+                arrays: dict[str, Any] = features(
+                    examples, tokenizer, max_length=wanted["max_length"], stride=wanted["stride"]
+                )
                 np.savez(stored, **arrays)
             return dict(np.load(stored))
 

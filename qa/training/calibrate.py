@@ -13,6 +13,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from embeddings.encoder import fingerprint
 from qa.answers import merge
 from qa.assistant import MAX_ANSWERS, Assistant
 from qa.confidence import Calibration, Features, features, save_calibration
-from qa.followup import Turn, resolve
+from qa.followup import Turn
 from qa.metrics import auroc, token_f1
 from qa.reader import DEFAULT_READER
 from qa.training.prepare import Example, development_examples
@@ -42,26 +43,37 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the first candidate was like, and whether it was right."""
+class Candidate:
+    """What one candidate answer was like, and whether it was right."""
 
     described: Features
     right: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The candidates of one question, at least one, shown or not."""
+
+    candidates: tuple[Candidate, ...]
     answerable: bool
 
 
 def outcomes(assistant: Assistant, questions: Sequence[Question]) -> Iterator[Outcome]:
-    """Ask every question and describe the best candidate, shown or not; a question without one is left out."""
+    """Ask every question and describe its candidates; a question without any is left out."""
     for question in tqdm(questions, unit="question", mininterval=10):
-        asked = resolve(question.text, question.history)
+        asked = assistant.understood(question.text, question.history)
         hits = assistant.retriever.retrieve(asked)
         answers = merge(assistant.reader.read(asked, [hit.passage for hit in hits]), limit=MAX_ANSWERS)
-        if answers:
-            described = features(asked, answers, hits)[0]
-            right = any(
-                _matches(c.document.document_id, c.span.start, c.quote, question.golds) for c in answers[0].citations
+        described = features(asked, answers, hits)
+        candidates = [
+            Candidate(
+                one,
+                any(_matches(c.document.document_id, c.span.start, c.quote, question.golds) for c in answer.citations),
             )
-            yield Outcome(described, right, bool(question.golds))
+            for answer, one in zip(answers, described, strict=True)
+        ]
+        if candidates:
+            yield Outcome(tuple(candidates), bool(question.golds))
 
 
 def _matches(document_id: str, start: int, quote: str, golds: Sequence[tuple[str, int, str]]) -> bool:
@@ -113,15 +125,34 @@ def made_corpora(
 
 
 def fit(rows: Sequence[Outcome]) -> tuple[dict[str, float], float]:
-    """Fit a logistic regression; returns its weight per feature (of the features as they are) and the intercept."""
+    """Fit a logistic regression on every candidate; returns a weight per feature (as they are) and the intercept."""
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it ships no types
 
-    values = np.array([[getattr(row.described, name) for name in NAMES] for row in rows])
+    candidates = [candidate for row in rows for candidate in row.candidates]
+    values = np.array([[getattr(candidate.described, name) for name in NAMES] for candidate in candidates])
     mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
-    model = LogisticRegression(C=1.0, max_iter=1000).fit((values - mean) / scale, [row.right for row in rows])
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(
+        (values - mean) / scale, [candidate.right for candidate in candidates]
+    )
     weights = model.coef_[0] / scale
     intercept = float(model.intercept_[0] - weights @ mean)
     return {name: round(float(weight), 5) for name, weight in zip(NAMES, weights, strict=True)}, round(intercept, 5)
+
+
+@dataclass(frozen=True)
+class Rated:
+    """The likeliest candidate of one question: what would be shown first."""
+
+    confidence: float
+    right: bool
+    answerable: bool
+
+
+def rate(calibration: Calibration, row: Outcome) -> Rated:
+    """Choose as the assistant does."""
+    rated = [(calibration.confidence(candidate.described), candidate.right) for candidate in row.candidates]
+    confidence, right = max(rated, key=itemgetter(0))
+    return Rated(confidence, right, row.answerable)
 
 
 def choose_threshold(confidences: np.ndarray, answerable: np.ndarray) -> float:
@@ -139,7 +170,8 @@ def main() -> None:
     parser.add_argument("--reader", default=DEFAULT_READER, help="the reader to calibrate")
     parser.add_argument("--titles", type=int, default=16, help="how many corpora to make of SQuAD titles")
     arguments = parser.parse_args()
-    told, made, halves = [], [], []
+    told: list[list[Outcome]] = []
+    made: list[list[Outcome]] = []
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
 
@@ -155,42 +187,44 @@ def main() -> None:
             development_examples(arguments.data), place, titles=arguments.titles, seed=0
         ):
             made.append(run(documents, questions))
-        rows = [json.loads(line) for line in arguments.questions.read_text(encoding="utf-8").split("\n") if line]
-        halves = run(arguments.docs, [_question(row) for row in rows if row["half"] == "development"])
+        asked = [json.loads(line) for line in arguments.questions.read_text(encoding="utf-8").split("\n") if line]
+        halves = run(arguments.docs, [_question(row) for row in asked if row["half"] == "development"])
     corpora = told + made
-    crossed: list[tuple[float, Outcome]] = []  # every corpus rated by a regression that has not seen it
+    crossed: list[Rated] = []  # every corpus rated by a regression that has not seen it
     for i, corpus in enumerate(corpora):
-        weights, intercept = fit([row for j, other in enumerate(corpora) if j != i for row in other])
-        rate = Calibration("", weights, intercept, 0.5).confidence
-        crossed += [(rate(row.described), row) for row in corpus]
-    weights, intercept = fit([row for corpus in corpora for row in corpus])
-    calibration = Calibration(fingerprint(Path(arguments.reader)), weights, intercept, 0.5)
-    chosen_on = [row for corpus in told for row in corpus] + halves
-    confidences = np.array([calibration.confidence(row.described) for row in chosen_on])
-    threshold = choose_threshold(confidences, np.array([row.answerable for row in chosen_on]))
+        others = fit([row for j, other in enumerate(corpora) if j != i for row in other])
+        crossed += [rate(Calibration("", *others, 0.5), row) for row in corpus]
+    calibration = Calibration(
+        fingerprint(Path(arguments.reader)), *fit([row for corpus in corpora for row in corpus]), threshold=0.5
+    )
+    half = [rate(calibration, row) for row in halves]
+    chosen_on = [rate(calibration, row) for corpus in told for row in corpus] + half
+    threshold = choose_threshold(
+        np.array([row.confidence for row in chosen_on]), np.array([row.answerable for row in chosen_on])
+    )
     save_calibration(replace(calibration, threshold=threshold))
-    for name, rated in (
+    firsts = [row.candidates[0] for corpus in corpora for row in corpus]
+    for name, rows in (
         ("corpora, cross-validated", crossed),
-        ("development half", [(calibration.confidence(row.described), row) for row in halves]),
+        ("stories alone, cross-validated", crossed[: sum(map(len, told))]),
+        ("development half", half),
+        ("corpora, by the score alone", [Rated(c.described.score, c.right, True) for c in firsts]),
     ):
-        print(name, json.dumps(_figures(rated, threshold)))  # noqa: T201 a program's output
-    print("by score alone:", auroc(*_split([(row.described.score, row) for corpus in corpora for row in corpus])))  # noqa: T201 a program's output
+        print(name, json.dumps(_figures(rows, threshold)))  # noqa: T201 a program's output
 
 
-def _split(rated: Sequence[tuple[float, Outcome]]) -> tuple[list[float], list[float]]:
-    return [value for value, row in rated if row.right], [value for value, row in rated if not row.right]
-
-
-def _figures(rated: Sequence[tuple[float, Outcome]], threshold: float) -> dict[str, float]:
-    shown = [row for value, row in rated if value >= threshold]
-    answerable = sum(row.answerable for _, row in rated)
-    refused = sum(not row.answerable and value < threshold for value, row in rated)
+def _figures(rated: Sequence[Rated], threshold: float) -> dict[str, float]:
+    shown = [row for row in rated if row.confidence >= threshold]
+    answerable = sum(row.answerable for row in rated)
+    refused = sum(not row.answerable and row.confidence < threshold for row in rated)
     figures = {
         "n": len(rated),
-        "auroc right/wrong": auroc(*_split(rated)),
-        "answerable, candidate right": sum(row.right for _, row in rated) / answerable,
+        "auroc right/wrong": auroc(
+            [r.confidence for r in rated if r.right], [r.confidence for r in rated if not r.right]
+        ),
+        "answerable, candidate right": sum(row.right for row in rated) / answerable,
         "answerable, answered right": sum(row.right for row in shown) / answerable,
-        "unanswerable refused": refused / (len(rated) - answerable),
+        "unanswerable refused": refused / max(1, len(rated) - answerable),
         "precision": sum(row.right for row in shown) / max(1, len(shown)),
         "all right": (sum(row.right for row in shown) + refused) / len(rated),
     }

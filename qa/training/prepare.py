@@ -192,28 +192,26 @@ def augment(question: str, settings: dict[str, float], rng: random.Random) -> st
     return question
 
 
-def training_examples(data: Path, mix: dict[str, float], augmentation: dict[str, float]) -> list[Example]:
+def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, float]) -> list[Example]:
     """Read, mix, add unanswerable twins and augment: the examples of one pass, in a fixed order.
 
     Raises ValueError if the mix names a set that is for measuring only.
     """
-    shares = dict(mix)
-    rng = random.Random(int(shares.pop("seed")))
-    negative_share, swapped_share = shares.pop("hard_negatives"), shares.pop("swapped")
-    if forbidden := MEASURING_ONLY & {name for name, times in shares.items() if times}:
+    rng = random.Random(mix["seed"])
+    if forbidden := MEASURING_ONLY & {name for name, times in mix["sets"].items() if times}:
         raise ValueError(
             f"for measuring only, never trained on: {', '.join(sorted(forbidden))}; take it out of the mix"
         )
     chosen: list[Example] = []
-    for name, times in shares.items():
+    for name, times in mix["sets"].items():
         if not times:
             continue
         examples = [e for e in read_set(data, name) if not is_development(e)]
         whole, part = divmod(times, 1)
         sampled = examples * int(whole) + rng.sample(examples, int(part * len(examples)))
-        chosen += sampled + list(hard_negatives(sampled, share=negative_share, rng=rng))
-        if swapped_share:
-            chosen += swapped(sampled, share=swapped_share, rng=rng)
+        chosen += sampled + list(hard_negatives(sampled, share=mix["hard_negatives"], rng=rng))
+        if mix["swapped"]:
+            chosen += swapped(sampled, share=mix["swapped"], rng=rng)
     chosen = [replace(e, question=augment(e.question, augmentation, rng)) for e in chosen]
     rng.shuffle(chosen)
     return chosen
