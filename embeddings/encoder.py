@@ -159,11 +159,13 @@ def _sentence_model(folder: Path) -> Source:
     class UnitVectors(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.model = model
+            self.steps = torch.nn.ModuleList(model)  # transformer, pooling, whatever follows
 
         def forward(self, *arrays: Any) -> Any:
-            made = self.model(dict(zip(inputs, arrays, strict=True)))["sentence_embedding"]
-            return torch.nn.functional.normalize(made, dim=-1)
+            features = dict(zip(inputs, arrays, strict=True))
+            for step in self.steps:
+                features = step(features)
+            return torch.nn.functional.normalize(features["sentence_embedding"], dim=-1)
 
     about = {
         "dim": model.get_embedding_dimension(),

@@ -13,7 +13,7 @@ HOME = {  # heavy libraries and the only modules that may name them
     "gradio": ("qa/chat.py",),
     "openvino": ("embeddings/runtime.py",),
     "torch": ("embeddings/runtime.py", "embeddings/encoder.py", "qa/reader.py", "qa/training/"),
-    "transformers": ("qa/reader.py", "qa/cli.py", "qa/training/"),
+    "transformers": ("qa/reader.py", "qa/training/"),
     "tokenizers": ("embeddings/runtime.py", "qa/training/"),
     "sentence_transformers": ("embeddings/encoder.py",),
     "huggingface_hub": ("embeddings/encoder.py",),
@@ -69,11 +69,6 @@ def test_heavy_libraries_stay_in_their_modules(path: Path) -> None:
     for module, _ in imports(path):
         home = HOME.get(module.split(".")[0])
         assert home is None or name_of(path).startswith(home), f"{module} belongs in {home}"
-
-
-def test_the_command_line_uses_transformers_for_its_log_level_only() -> None:
-    named = {module for module, _ in imports(ROOT / "qa" / "cli.py") if module.startswith("transformers")}
-    assert named <= {"transformers.utils"}
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if "training" not in path.parts], ids=name_of)

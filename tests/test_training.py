@@ -160,7 +160,7 @@ def test_read_set_of_a_missing_set_names_the_file(tmp_path: Path) -> None:
 
 
 def test_hard_negatives_are_the_nearest_context_without_the_answer() -> None:
-    asked = example(CONTEXTS[0], "When did the harbour of Marlow open?", "1931")
+    asked = example(CONTEXTS[0], "When did the harbour of Marlow get its cranes?", "1931")
     others = [example(CONTEXTS[1], "?", "7"), example(CONTEXTS[2], "?", "Ilse"), example(CONTEXTS[3], "?", "300")]
     first = next(hard_negatives([asked, *others], share=1.0, rng=random.Random(0)))
     assert (first.context, first.answers, first.question) == (CONTEXTS[1], (), asked.question)

@@ -24,6 +24,7 @@ from tqdm import tqdm
 MEASURING_ONLY = frozenset(
     {"squadshifts_new_wiki", "clapnq_dev", "chroma_quotes", "quotesum_dev", "mtrag_un", "canard_dev", "selqa"}
 )
+DRAWN = 300  # contexts looked through for a similar one
 OWN = Path(__file__).parent / "questions"
 STOP_WORDS = frozenset(
     "a an the is are was were be been do does did of in on at to for by with from and or that this it its as has have "
@@ -98,8 +99,8 @@ def content_words(text: str) -> frozenset[str]:
 def hard_negatives(examples: Iterable[Example], *, share: float, rng: random.Random) -> Iterator[Example]:
     """Yield questions paired with the most similar other context of the same title that lacks every answer.
 
-    Similar: most content words in common with the question, among up to 20 contexts drawn at random.
-    A title with a single context borrows from the whole set.
+    Similar: most content words in common with the question. A title with hardly any other context borrows from up to
+    DRAWN contexts of the whole set.
     """
     by_source: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     examples = [e for e in examples if e.answers]
@@ -107,16 +108,17 @@ def hard_negatives(examples: Iterable[Example], *, share: float, rng: random.Ran
         by_source[e.source][e.title].add(e.context)
     everything = {source: sorted(set().union(*titles.values())) for source, titles in by_source.items()}
     siblings = {s: {title: sorted(contexts) for title, contexts in titles.items()} for s, titles in by_source.items()}
+    words = {context: content_words(context) for contexts in everything.values() for context in contexts}
     for e in examples:
         if rng.random() >= share:
             continue
         pool = siblings[e.source][e.title]
-        pool = pool if len(pool) > 3 else everything[e.source]
-        drawn = rng.sample(pool, min(20, len(pool)))
+        if len(pool) <= 3:
+            pool = rng.sample(everything[e.source], min(DRAWN, len(everything[e.source])))
         wanted, golds = content_words(e.question), [text.lower() for text in e.answer_texts]
-        drawn = [c for c in drawn if c != e.context and not any(gold in c.lower() for gold in golds)]
-        if drawn:
-            nearest = max(drawn, key=lambda c: len(wanted & content_words(c)))
+        strangers = (c for c in pool if c != e.context and not any(gold in c.lower() for gold in golds))
+        nearest = max(strangers, key=lambda c: len(wanted & words[c]), default=None)
+        if nearest is not None:
             yield replace(e, example_id=f"{e.example_id}-negative", context=nearest, answers=())
 
 
@@ -228,7 +230,8 @@ def features(examples: list[Example], tokenizer: Any, *, max_length: int, stride
 
     Returns flat arrays: `ids` (n_tokens,) uint16, `length`, `context_at` (where the passage's tokens begin),
     `first`, `last` (target tokens, 0 and 0 for "not here"), each (n_windows,).
-    A window without the answer of an answerable example is kept once in ten times, as one more negative.
+    A window without the answer of an answerable example is kept once in ten times, as one more negative; of an
+    unanswerable example, the first window is kept, and every other one once in four times.
     """
     ids: list[np.ndarray] = []
     rows: list[tuple[int, int, int, int]] = []
@@ -243,6 +246,8 @@ def features(examples: list[Example], tokenizer: Any, *, max_length: int, stride
             for window in (encoding, *encoding.overflowing):
                 target = _target(example, window)
                 if target is None and example.answers and keep.random() > 0.1:
+                    continue
+                if not example.answers and window is not encoding and keep.random() > 0.25:
                     continue
                 first, last = target or (0, 0)
                 ids.append(np.array(window.ids, dtype=np.uint16))
