@@ -1,6 +1,7 @@
-"""The command `qa`: ask, ask --batch, index, chat. Reads arguments and prints; the work is done elsewhere.
+"""The command `qa`: ask, ask --batch, verify, index, chat. Reads arguments and prints; the work is done elsewhere.
 
-Exit codes: 0 answered or abstained cleanly, 1 failure, 2 bad usage. Messages go to stderr, one line, saying what to do.
+Exit codes: 0 answered or abstained cleanly, or every quote verified; 1 failure; 2 bad usage. Messages go to stderr, one
+line, saying what to do.
 """
 
 import argparse
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from qa.formats import FORMATS
 
 if TYPE_CHECKING:
     from qa.assistant import Assistant, Progress
@@ -93,17 +96,26 @@ def _parser() -> argparse.ArgumentParser:
     models = _Parser(add_help=False)
     models.add_argument("--index", type=Path, metavar="DIR", help="where the index lives (default: your cache folder)")
     models.add_argument("--encoder", metavar="NAME", help="a sentence-transformers model (default: the shipped one)")
-    reading = _Parser(add_help=False)
-    reading.add_argument("--docs", type=Path, metavar="DIR", help="the documents (default: the five shipped articles)")
+    documents = _Parser(add_help=False)
+    documents.add_argument(
+        "--docs", type=Path, metavar="DIR", help="the documents (default: the five shipped articles)"
+    )
+    reading = _Parser(add_help=False, parents=[documents])
     reading.add_argument("--reader", metavar="NAME", help="a question-answering checkpoint (default: the shipped one)")
 
     ask = commands.add_parser("ask", parents=[models, reading], help="answer a question, or a file of them")
     ask.add_argument("question", nargs="?", help="the question, in quotation marks")
     ask.add_argument("--k", type=_positive, metavar="N", help="how many passages to read (default: by corpus size)")
     ask.add_argument("--json", action="store_true", help="print the reply as JSON")
+    ask.add_argument("--format", choices=FORMATS, help="the form of the JSON (default: quotewise); implies --json")
     ask.add_argument("--batch", type=Path, metavar="FILE", help='JSON Lines: {"id", "question", "history"?}')
     ask.add_argument("--out", type=Path, metavar="FILE", help="where the replies of --batch go, as JSON Lines")
     ask.set_defaults(run=_ask, parser=ask)
+
+    verify = commands.add_parser("verify", parents=[documents], help="check that the quotes of a reply still stand")
+    verify.add_argument("reply", type=Path, metavar="REPLY.json", help="what ask --json printed or ask --batch wrote")
+    verify.add_argument("--json", action="store_true", help="print the verdicts as JSON")
+    verify.set_defaults(run=_verify)
 
     index = commands.add_parser("index", parents=[models], help="read a folder of documents and build its index anew")
     index.add_argument("docs", type=Path, metavar="DIR", help="the documents")
@@ -139,8 +151,10 @@ def _ask(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         arguments.parser.error(str(error))
     reply = _assistant(arguments).ask(arguments.question, k=arguments.k)
-    if arguments.json:
-        print(_json(reply.to_dict(), indent=2, encoding=getattr(sys.stdout, "encoding", None) or "utf-8"))
+    if arguments.format is not None:
+        _print_json(reply.to_dict(arguments.format))
+    elif arguments.json:
+        _print_json(reply.to_dict())
     else:
         print(to_text(reply), end="")
     return 0
@@ -162,9 +176,15 @@ def _ask_batch(arguments: argparse.Namespace) -> int:
                 [row["question"] for row in part], k=arguments.k, histories=[row["history"] for row in part]
             )
             for row, reply in zip(part, replies, strict=True):
-                out.write(_json({"id": row["id"], **reply.to_dict()}) + "\n")
+                out.write(_json(_batch_reply(row["id"], reply, arguments.format)) + "\n")
             bar.update(len(part))
     return 1 if complaints else 0
+
+
+def _batch_reply(name: Any, reply: "Reply", form: str | None) -> dict[str, Any]:
+    if form is None or form == "quotewise":
+        return {"id": name, **reply.to_dict()}
+    return {"id": name, "reply": reply.to_dict(form)}
 
 
 def _check_out(arguments: argparse.Namespace) -> None:
@@ -213,10 +233,33 @@ def _is_turn(turn: Any) -> bool:
     return isinstance(turn, dict) and all(isinstance(turn.get(name), str) for name in ("question", "answer"))
 
 
-def _json(data: dict[str, Any], *, indent: int | None = None, encoding: str = "utf-8") -> str:
+def _print_json(data: Any) -> None:
+    print(_json(data, indent=2, encoding=getattr(sys.stdout, "encoding", None) or "utf-8"))
+
+
+def _json(data: Any, *, indent: int | None = None, encoding: str = "utf-8") -> str:
     """The data as JSON in readable characters; what cannot be written (a lone surrogate, say) becomes an escape."""
     text = json.dumps(data, ensure_ascii=encoding.lower() not in ("utf-8", "utf8"), indent=indent)
     return re.sub(r"[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from qa.citation import escape_terminal
+    from qa.documents import read_folder
+    from qa.verify import read_claims, to_text, verify
+
+    claims, complaints = read_claims(arguments.reply)
+    for complaint in complaints:
+        print(f"qa: {complaint}", file=sys.stderr)
+    corpus, skipped = read_folder(shipped_documents() if arguments.docs is None else arguments.docs)
+    for one in skipped:
+        logging.warning("skipped %s (%s): %s", escape_terminal(one.path), one.reason, one.detail)
+    verdicts = verify(claims, corpus)
+    if arguments.json:
+        _print_json([verdict.to_dict() for verdict in verdicts])
+    else:
+        print(to_text(verdicts), end="")
+    return 0 if not complaints and all(verdict.verdict == "exact" for verdict in verdicts) else 1
 
 
 def _index(arguments: argparse.Namespace) -> int:
@@ -285,8 +328,6 @@ def _progress_bar() -> Iterator["Progress"]:
 
 
 def _quiet() -> None:
-    """Keep transformers' own progress bars and load reports off the terminal."""
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
+    """Keep transformers' own progress bars and load reports off the terminal, without loading it."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -104,19 +104,35 @@ class Citation:
         """The whole sentence around the quote, exactly."""
         return self.document.slice(self.sentence)
 
+    @property
+    def prefix(self) -> str:
+        """The 32 characters before the quote, or as many as there are."""
+        return self.document.text[max(0, self.span.start - 32) : self.span.start]
+
+    @property
+    def suffix(self) -> str:
+        """The 32 characters after the quote, or as many as there are."""
+        return self.document.text[self.span.end : self.span.end + 32]
+
+    def selectors(self) -> list[dict[str, Any]]:
+        """The place by its quote and by its position: Web Annotation Data Model (W3C 2017), 4.2.4 and 4.2.5."""
+        return [
+            {"type": "TextQuoteSelector", "exact": self.quote, "prefix": self.prefix, "suffix": self.suffix},
+            {"type": "TextPositionSelector", "start": self.span.start, "end": self.span.end},
+        ]
+
     def to_dict(self) -> dict[str, Any]:
-        """The citation object of the JSON contract. `prefix` and `suffix` are the 32 characters on either side."""
-        text, (start, end) = self.document.text, (self.span.start, self.span.end)
+        """The citation object of the JSON contract."""
         return {
             "document_id": self.document.document_id,
             "title": self.document.title,
-            "start": start,
-            "end": end,
+            "start": self.span.start,
+            "end": self.span.end,
             "quote": self.quote,
             "context": self.context,
             "context_start": self.sentence.start,
-            "prefix": text[max(0, start - 32) : start],
-            "suffix": text[end : end + 32],
+            "prefix": self.prefix,
+            "suffix": self.suffix,
             "source_sha256": self.document.source_sha256,
             "url": self.document.url,
         }
@@ -194,8 +210,15 @@ class Reply:
         """The first answer, or None."""
         return self.answers[0] if self.answers else None
 
-    def to_dict(self) -> dict[str, Any]:
-        """The reply as the JSON contract of the README has it."""
+    def to_dict(self, format: str = "quotewise") -> Any:  # noqa: A002
+        """The reply as the JSON contract of the README has it, a dictionary, or in another format of `qa/formats.py`.
+
+        Raises ValueError if there is no such format.
+        """
+        if format != "quotewise":
+            from qa.formats import convert
+
+            return convert(self, format)
         return {
             "question": self.question,
             "resolved_question": self.resolved_question,

@@ -15,7 +15,7 @@ from qa.datatypes import Passage, ScoredSpan, Span
 from qa.decode import best_spans
 
 DEFAULT_READER = str(Path(__file__).parent / "reader_model")
-MAX_LENGTH = 176  # word pieces of question + passage in one window; trained with 160
+MAX_LENGTH = 192  # word pieces of question + passage in one window; trained with 160 and 192
 STRIDE = 48  # word pieces that neighbouring windows of a long passage share
 MAX_QUESTION = 64  # word pieces; the rest of a longer question is not read
 MAX_ANSWER = 48  # word pieces

@@ -119,6 +119,14 @@ def test_ask_shows_no_control_characters_of_the_question(run: Run) -> None:
     assert "\x1b" not in out
 
 
+def test_ask_format_is_another_json(run: Run) -> None:
+    code, out, err = run("ask", CRANES, "--format", "squad")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == {"id": CRANES, "prediction_text": "12", "no_answer_probability": 0.0}
+    assert run("ask", CRANES, "--format", "squad", "--json") == (code, out, err)
+    assert_contract(json.loads(run("ask", CRANES, "--format", "quotewise")[1]))
+
+
 def test_ask_passes_k_on(run: Run) -> None:
     assert run("ask", CRANES, "--k", "1")[0] == 0
     assert run("ask", CRANES, "--k", "9" * 30)[0] == 0
@@ -145,6 +153,9 @@ def test_ask_passes_k_on(run: Run) -> None:
         (["ask", CRANES, "--k", "x"], "expected a whole number of at least 1, got 'x'"),
         (["ask", CRANES, "--k", "1.5"], "expected a whole number of at least 1, got '1.5'"),
         (["ask", CRANES, "--k", "9" * 5000], "--k"),
+        (["ask", CRANES, "--format", "xml"], "invalid choice: 'xml'"),
+        (["verify"], "REPLY.json"),
+        (["verify", "a.json", "b.json"], "unrecognized arguments: b.json"),
         (["ask", CRANES, "--colour"], "unrecognized arguments: --colour"),
         (["ask", CRANES, "two\nlines"], "unrecognized arguments: two lines"),
         (["ask", "How", "many", "cranes?"], "unrecognized arguments"),
@@ -165,7 +176,7 @@ def test_a_question_of_2000_characters_is_asked(run: Run) -> None:
     assert run("ask", CRANES.ljust(2000, "!"))[0] == 0
 
 
-@pytest.mark.parametrize("command", [[], ["ask"], ["index"], ["chat"]])
+@pytest.mark.parametrize("command", [[], ["ask"], ["verify"], ["index"], ["chat"]])
 def test_help_exits_0(run: Run, command: list[str]) -> None:
     code, out, err = run(*command, "--help")
     assert (code, err) == (0, "")
@@ -200,6 +211,20 @@ def test_batch_gives_the_same_replies_as_asking_one_by_one(run: Run, tmp_path: P
     for one, other in zip(alone, together, strict=True):
         del one["timings_ms"], other["timings_ms"], other["id"]
     assert together == alone
+
+
+def test_batch_writes_another_format_under_reply(run: Run, tmp_path: Path) -> None:
+    batch = write_lines(tmp_path / "batch.jsonl", {"id": 7, "question": CRANES}, {"id": None, "question": "?!"})
+    out = tmp_path / "out.jsonl"
+    assert run("ask", "--batch", batch, "--out", out, "--format", "squad")[0] == 0
+    assert read_lines(out) == [
+        {"id": 7, "reply": {"id": CRANES, "prediction_text": "12", "no_answer_probability": 0.0}},
+        {"id": None, "reply": {"id": "?!", "prediction_text": "", "no_answer_probability": 1.0}},
+    ]
+    assert run("ask", "--batch", batch, "--out", out, "--format", "quotewise")[0] == 0
+    for reply, name in zip(read_lines(out), [7, None], strict=True):
+        assert reply.pop("id") == name
+        assert_contract(reply)
 
 
 def test_batch_accepts_a_history(run: Run, tmp_path: Path) -> None:
@@ -333,6 +358,26 @@ def test_batch_keeps_the_earlier_replies_when_no_assistant_can_be_made(
     assert code == 1
     assert_one_line(err, "the index is damaged")
     assert (tmp_path / "out.jsonl").read_text() == "earlier replies"
+
+
+# stored replies against the documents
+
+
+def test_verify_takes_what_ask_printed_and_what_batch_wrote(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    for document in toy_documents():
+        (folder / document.document_id).write_text(document.text, encoding="utf-8")
+    alone, together = tmp_path / "reply.json", tmp_path / "replies.jsonl"
+    alone.write_text(run("ask", CRANES, "--json")[1], encoding="utf-8")
+    rows = ({"id": number, "question": question} for number, question in enumerate((CRANES, "Who owns the harbour?")))
+    run("ask", "--batch", write_lines(tmp_path / "batch.jsonl", *rows), "--out", together)
+    assert run("verify", alone, "--docs", folder)[0] == 0
+    code, out, err = run("verify", together, "--docs", folder)
+    assert (code, out.splitlines()[-1], err) == (0, "2 citations: 2 exact", "")
+    (folder / "harbour.txt").write_text(f"News. {HARBOUR}", encoding="utf-8")
+    code, out, err = run("verify", together, "--docs", folder)
+    assert (code, out.splitlines()[-1], err) == (1, "2 citations: 2 moved", "")
 
 
 # failures: exit 1 and one line
