@@ -22,7 +22,8 @@ _MEASURES = (  # two figures of different measures are answers to different ques
     *(r"metres?|meters?", r"kilometres?|kilometers?|km", r"miles?", r"kilograms?|kg", r"tonnes?|tons?", r"hectares?"),
 )
 _MEASURE = re.compile("|".join(rf"(?P<m{i}>(?<![a-z])(?:{words})(?![a-z]))" for i, words in enumerate(_MEASURES)))
-BEHIND = 3.0  # logits: an answer that far behind the first is no side of a disagreement
+BEHIND = 6.0  # logits: an answer that far behind the first is no side of a disagreement
+SHARED = 0.4  # of the shorter sentence's words, figures and small words aside, that the other side's sentence must have
 SUPPORT = 0.0  # a further place counts as saying it only if its span beats "not here" (score above 0)
 _LEADING = re.compile(r"^(?:the|a|an|about|around|some|nearly|almost|roughly|approximately|in|on|at|by|to|of|for)\s+")
 _EDGES = " .,;:!?\"'“”‘()[]-–—"
@@ -108,7 +109,7 @@ def conflicting(answers: Sequence[Answer]) -> list[Answer]:
     Two answers are sides of a disagreement when both are single figures of one kind (both years or neither, and of
     one measure if both name one), the figures differ, neither is only a looser form of the other, both beat
     "not here", neither is more than BEHIND behind the other, and they come from different documents whose sentences
-    have a word besides the figures in common.
+    share SHARED of their words: about the same thing, or they would be answers to different questions.
     """
     sides = [answers[0]]
     for other in answers[1:]:
@@ -127,7 +128,8 @@ def _disagree(one: Answer, other: Answer) -> bool:
         return False
     if any(_LOOSE.search(answer.value) or len(answer.value.split()) > 6 for answer in (one, other)):
         return False
-    return _one_kind(one, other) and bool(_words_around(one) & _words_around(other))
+    around, about = _words_around(one), _words_around(other)
+    return _one_kind(one, other) and len(around & about) >= max(1, SHARED * min(len(around), len(about)))
 
 
 def _one_kind(one: Answer, other: Answer) -> bool:

@@ -99,7 +99,7 @@ class Assistant:
     def ask_many(
         self, questions: Sequence[str], *, k: int | None = None, histories: Sequence[Sequence[Turn]] | None = None
     ) -> list[Reply]:
-        """Answer several questions, reading in shared batches; the same replies as one by one, in their order."""
+        """Answer several questions; the same replies as one by one, in their order."""
         cleaned = [clean_question(question) for question in questions]
         if histories is None:
             histories = [()] * len(cleaned)
@@ -109,7 +109,7 @@ class Assistant:
         begun = time.perf_counter()
         hits = [self.retriever.retrieve(q, k=k) if re.search(r"\w", q) else [] for q in resolved]
         retrieved = time.perf_counter()
-        found = self.reader.read_many([(q, [h.passage for h in hit]) for q, hit in zip(resolved, hits, strict=True)])
+        found = [self.reader.read(q, [h.passage for h in hit]) for q, hit in zip(resolved, hits, strict=True)]
         done = time.perf_counter()
         share = max(1, len(questions))
         timings = {

@@ -46,10 +46,7 @@ class Features:
     """What is known of an answer; every number grows with confidence, or nearly."""
 
     score: float  # logit of the best span over "not here"
-    margin: float  # score minus that of the best answer with another value, at most 8 either way
     similarity: float  # cosine of the question and the passage that holds the answer
-    nearest: float  # cosine of the question and the nearest passage of all
-    passage_overlap: float  # share of the question's terms that the passage has
     sentence_overlap: float  # share of the question's terms that the answer's own sentence has
     support: float  # 1 if a second document says the same
     brevity: float  # 1 / (1 + words of the answer)
@@ -59,20 +56,14 @@ class Features:
 def features(question: str, answers: Sequence[Answer], hits: Sequence[Hit]) -> list[Features]:
     """Describe every answer of one question, in their order; hits are the passages that were read, best first."""
     asked = {term for term in terms(question, _stemmer) if not term.startswith("#")}
-    nearest = max((hit.similarity for hit in hits), default=0.0)
     described = []
     for answer in answers:
         place = answer.citations[0]
         holding = [h for h in hits if h.passage.document is place.document and h.passage.span.contains(place.span)]
-        others = [other.score for other in answers if other is not answer]
-        margin = answer.score - max(others) if others else 8.0
         described.append(
             Features(
                 score=answer.score,
-                margin=max(-8.0, min(8.0, margin)),
                 similarity=max((hit.similarity for hit in holding), default=0.0),
-                nearest=nearest,
-                passage_overlap=max((_share(asked, hit.passage.text) for hit in holding), default=0.0),
                 sentence_overlap=_share(asked, place.context),
                 support=float(len({c.document.document_id for c in answer.citations}) > 1),
                 brevity=1 / (1 + len(re.findall(r"\w+", answer.text))),

@@ -20,15 +20,16 @@ class TokenSpan(NamedTuple):
 def best_spans(
     start: NDArray[np.floating],
     end: NDArray[np.floating],
-    is_context: NDArray[np.bool_],
+    sentence: NDArray[np.integer],
     *,
     k: int,
     max_tokens: int,
 ) -> list[TokenSpan]:
     """Return the k best spans of one window, best first; fewer if fewer are legal.
 
-    All three arrays have shape (seq_len,). A span is legal when it ends no earlier than
-    it starts, has at most max_tokens tokens, and both ends are in the passage.
+    All three arrays have shape (seq_len,); `sentence` numbers the sentence of each token, -1 for a token outside the
+    passage. A span is legal when it ends no earlier than it starts, has at most max_tokens tokens, and both ends
+    are in one sentence.
     Ties are broken by the earlier start, then by the earlier end.
 
     Raises ValueError if k or max_tokens is below 1, or if a passage logit is not a number.
@@ -38,12 +39,13 @@ def best_spans(
         raise ValueError(f"k must be at least 1, got {k}")
     if max_tokens < 1:
         raise ValueError(f"max_tokens must be at least 1, got {max_tokens}")
-    tokens = np.flatnonzero(is_context)
+    tokens = np.flatnonzero(sentence >= 0)
     if not np.isfinite(start[tokens]).all() or not np.isfinite(end[tokens]).all():
         raise ValueError("the reader's logits are not finite; its weights may be damaged: reinstall or retrain it")
     scores = start[tokens][:, None] + end[tokens][None, :]  # (n_context, n_context): row = first, column = last
     width = tokens[None, :] - tokens[:, None]
-    first, last = np.nonzero((width >= 0) & (width < max_tokens))
+    together = sentence[tokens][:, None] == sentence[tokens][None, :]
+    first, last = np.nonzero((width >= 0) & (width < max_tokens) & together)
     flat = scores[first, last]
     if len(flat) > 8 * k:  # keep what reaches the k-th best, ties too, then sort only that
         kth = np.partition(flat, len(flat) - k)[len(flat) - k]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from embeddings.encoder import ModelNotFoundError, fingerprint, model_folder, reading_model
 from embeddings.runtime import INPUTS, Network, Source, TorchNetwork, network
+from qa.chunking import sentences_in
 from qa.datatypes import Passage, ScoredSpan, Span
 from qa.decode import best_spans
 
@@ -59,25 +60,16 @@ class Reader:
         """Return up to k spans of every passage, best first over all of them.
 
         A span's score is its start and end logit minus the same sum for "not here" in the same window, so scores
-        compare across passages: 0 means as likely as no answer, higher is better. Spans are whole words.
+        compare across passages: 0 means as likely as no answer, higher is better. Spans are whole words, all of one
+        sentence.
         """
-        return self.read_many([(question, passages)], k=k)[0]
-
-    def read_many(self, requests: Sequence[tuple[str, Sequence[Passage]]], *, k: int = 3) -> list[list[ScoredSpan]]:
-        """Read several questions with their passages in shared batches; the same spans as one by one."""
-        if not any(passages for _, passages in requests):
-            return [[] for _ in requests]
-        windows: list[Window] = []
-        owners: list[int] = []
-        for number, (question, passages) in enumerate(requests):
-            made = self._windows(question, passages)
-            windows += made
-            owners += [number] * len(made)
-        spans: list[list[ScoredSpan]] = [[] for _ in requests]
+        if not passages:
+            return []
+        windows = self._windows(question, passages)
+        spans: list[ScoredSpan] = []
         for at, start, end in sorted(self._logits(windows), key=itemgetter(0)):  # so that ties keep one order
-            passage = requests[owners[at]][1][windows[at].passage]
-            spans[owners[at]] += _spans(passage, windows[at].encoding, start, end, k=k)
-        return [sorted(found, key=lambda span: -span.score) for found in spans]
+            spans += _spans(passages[windows[at].passage], windows[at].encoding, start, end, k=k)
+        return sorted(spans, key=lambda span: -span.score)
 
     def _windows(self, question: str, passages: Sequence[Passage]) -> list[Window]:
         tokenizer = self._network.tokenizer
@@ -154,8 +146,11 @@ def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: in
     is_context = np.array([sequence == 1 for sequence in encoding.sequence_ids])
     null = float(start[0] + end[0])
     words, offsets = encoding.word_ids, encoding.offsets
+    begins = [sentence.start - passage.span.start for sentence in sentences_in(passage)][1:]
+    sentence = np.searchsorted(begins, [offset[0] for offset in offsets], side="right")
+    sentence[~is_context] = -1
     found = []
-    for first, last, score in best_spans(start, end, is_context, k=k, max_tokens=MAX_ANSWER):
+    for first, last, score in best_spans(start, end, sentence, k=k, max_tokens=MAX_ANSWER):
         while is_context[first - 1] and words[first - 1] == words[first]:
             first -= 1
         while last + 1 < len(words) and is_context[last + 1] and words[last + 1] == words[last]:

@@ -162,5 +162,13 @@ def test_conflicting_leaves_out_another_measure() -> None:
     assert sides(span(one, "7 years", 3.0), span(other, "9 dollars", 2.0)) == ["7 years"]
 
 
+def test_conflicting_leaves_out_a_figure_of_another_matter() -> None:
+    one = document("1.txt", "Some 946 fugitives of the campaign remain abroad.")
+    same = document("2.txt", "Only 720 fugitives remain abroad, officials say.")
+    matter = document("3.txt", "In spring 69 suspects of the campaign were repatriated with help of Interpol offices.")
+    assert sides(span(one, "946", 3.0), span(same, "720", 1.0)) == ["946", "720"]
+    assert sides(span(one, "946", 3.0), span(matter, "69", 1.0)) == ["946"]
+
+
 def test_conflicting_needs_a_first_answer_that_beats_not_here() -> None:
     assert sides(span(A, "946", -1.0), span(C, "1,200", -2.0)) == ["946"]

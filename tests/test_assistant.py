@@ -130,7 +130,7 @@ def test_ask_with_a_calibration_abstains_on_the_scale_of_confidence(documents: l
 
 
 def test_ask_answers_exactly_at_the_threshold(documents: list[Any]) -> None:
-    at = CALIBRATION.confidence(Features(1.0, 0, 0, 0, 0, 0, 0, 0, 0))  # its score is 1
+    at = CALIBRATION.confidence(Features(1.0, 0, 0, 0, 0, 0))  # its score is 1
     assert toy_assistant(documents, replace(CALIBRATION, threshold=at)).ask(CRANES).status == "answered"
 
 

@@ -18,10 +18,7 @@ HARBOUR = document("harbour.txt", "The harbour has 12 cranes. Ilse Brandt runs i
 SURVEY = document("survey.txt", "The harbour has 15 cranes and 3 boats.")
 PLAIN = Features(
     score=1.0,
-    margin=0.0,
     similarity=0.5,
-    nearest=0.5,
-    passage_overlap=0.5,
     sentence_overlap=0.5,
     support=0.0,
     brevity=0.5,
@@ -51,26 +48,20 @@ def test_features_of_two_answers_are_as_worked_by_hand() -> None:
     asked = 5  # many, crane, brandt, s, harbour
     assert first == Features(
         score=3.0,
-        margin=2.0,
         similarity=0.6,
-        nearest=0.9,
-        passage_overlap=pytest.approx(3 / asked),  # crane, brandt, harbour
         sentence_overlap=pytest.approx(2 / asked),  # crane, harbour
         support=0.0,
         brevity=1 / 2,
         fits=1.0,
     )
-    assert (second.score, second.margin, second.similarity) == (1.0, -2.0, 0.9)
-    assert second.passage_overlap == pytest.approx(2 / asked)
+    assert (second.score, second.similarity) == (1.0, 0.9)
+    assert second.sentence_overlap == pytest.approx(2 / asked)
 
 
-def test_features_of_an_only_answer_have_the_widest_margin() -> None:
-    assert described("How many?", span(HARBOUR, "12", 3.0))[0].margin == 8.0
-
-
-def test_features_margin_is_at_most_8_either_way() -> None:
-    first, second = described("How many?", span(HARBOUR, "12", 30.0), span(SURVEY, "15", 1.0))
-    assert (first.margin, second.margin) == (8.0, -8.0)
+def test_features_do_not_depend_on_other_answers_or_passages() -> None:
+    alone = features("How many?", merge([span(HARBOUR, "12", 3.0)], limit=5), [hit(HARBOUR, 0.6)])[0]
+    among = described("How many?", span(HARBOUR, "12", 3.0), span(SURVEY, "15", 1.0), span(SURVEY, "3", 2.9))[0]
+    assert alone == among
 
 
 @pytest.mark.parametrize(
@@ -102,7 +93,7 @@ def test_features_support_is_1_when_a_second_document_agrees() -> None:
 def test_features_of_an_answer_outside_every_hit_have_no_similarity() -> None:
     answers = merge([span(HARBOUR, "12", 3.0)], limit=5)
     alone = features("harbour", answers, [hit(SURVEY, 0.9)])[0]
-    assert (alone.similarity, alone.passage_overlap, alone.nearest) == (0.0, 0.0, 0.9)
+    assert alone.similarity == 0.0
 
 
 def test_features_of_a_question_of_small_words_share_nothing() -> None:

@@ -82,16 +82,9 @@ class ToyReader:
 
     def read(self, question: str, passages: Sequence[Passage], *, k: int = 3) -> list[ScoredSpan]:
         """Return up to k spans of every passage, best first over all of them."""
-        return self.read_many([(question, passages)], k=k)[0]
-
-    def read_many(self, requests: Sequence[tuple[str, Sequence[Passage]]], *, k: int = 3) -> list[list[ScoredSpan]]:
-        """Read several questions."""
-        replies = []
-        for question, passages in requests:
-            question.encode("utf-8")
-            spans = [span for passage in passages for span in self._passage(question, passage)[:k]]
-            replies.append(sorted(spans, key=lambda span: -span.score))
-        return replies
+        question.encode("utf-8")
+        spans = [span for passage in passages for span in self._passage(question, passage)[:k]]
+        return sorted(spans, key=lambda span: -span.score)
 
     def _passage(self, question: str, passage: Passage) -> list[ScoredSpan]:
         wanted = FIGURE if re.search(r"how many|when", question.lower()) else NAME

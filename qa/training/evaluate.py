@@ -14,18 +14,14 @@ from qa.reader import Reader
 from qa.training.prepare import Example, development_examples, misspell, read_set
 
 logger = logging.getLogger(__name__)
-TOGETHER = 64  # examples read in shared batches
 
 
 def predictions(reader: Reader, examples: Sequence[Example]) -> Iterator[tuple[str, float]]:
     """Yield the best span's text and its score (logit over "not here") for every example, in order."""
-    for at in tqdm(range(0, len(examples), TOGETHER), desc="reading", unit="batch", mininterval=10):
-        requests = []
-        for example in examples[at : at + TOGETHER]:
-            document = Document(example.example_id, example.context, "", "", "utf-8")
-            requests.append((example.question, [Passage(document, Span(0, len(example.context)))]))
-        for spans in reader.read_many(requests, k=1):
-            yield (spans[0].document.slice(spans[0].span), spans[0].score) if spans else ("", -100.0)
+    for example in tqdm(examples, desc="reading", unit="example", mininterval=10):
+        document = Document(example.example_id, example.context, "", "", "utf-8")
+        spans = reader.read(example.question, [Passage(document, Span(0, len(example.context)))], k=1)
+        yield (spans[0].document.slice(spans[0].span), spans[0].score) if spans else ("", -100.0)
 
 
 def measure(reader: Reader, examples: Sequence[Example]) -> dict[str, float]:
