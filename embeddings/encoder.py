@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.runtime import INPUTS, Network, Source, network
+from embeddings.runtime import INPUTS, Network, Source, digest, network, padded
 
 Vectors = NDArray[np.float32]  # (n_texts, dim), every row of length 1
 
@@ -84,13 +84,11 @@ def reading_model(folder: Path) -> Iterator[None]:
 
 def fingerprint(folder: Path) -> str:
     """Digest a model folder: sha256 over the names and bytes of its configuration, tokenizer and weights."""
-    digest = hashlib.sha256()
+    whole = hashlib.sha256()
     wanted = (".json", ".txt", ".safetensors", ".model")
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name.endswith(wanted)):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
-    return digest.hexdigest()
+        whole.update(f"{path.relative_to(folder).as_posix()}\0{digest(path)}\n".encode())
+    return whole.hexdigest()
 
 
 class SentenceEncoder:
@@ -132,13 +130,7 @@ class SentenceEncoder:
         vectors = np.empty((len(texts), self._network.about["dim"]), dtype=np.float32)
         for at in range(0, len(order), self.batch_size):
             rows = order[at : at + self.batch_size]
-            arrays = {name: np.zeros((len(rows), len(encodings[rows[0]].ids)), dtype=np.int64) for name in INPUTS}
-            for i, row in enumerate(rows):
-                length = len(encodings[row].ids)
-                arrays["input_ids"][i, :length] = encodings[row].ids
-                arrays["attention_mask"][i, :length] = 1
-                arrays["token_type_ids"][i, :length] = encodings[row].type_ids
-            (vectors[rows],) = self._network.run(arrays)
+            (vectors[rows],) = self._network.run(padded([encodings[row] for row in rows]))
             if progress:
                 progress(len(rows))
         return vectors

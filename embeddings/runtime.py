@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -48,6 +48,18 @@ class Network(Protocol):
     def run(self, arrays: Mapping[str, NDArray[np.int64]], /) -> Outputs:
         """Return the outputs as float32 arrays; arrays that are no input are left aside."""
         ...
+
+
+def padded(encodings: Sequence[Any]) -> dict[str, NDArray[np.int64]]:
+    """The tokenizer's encodings as a network's inputs, padded at the end: arrays (n_encodings, longest)."""
+    longest = max(len(encoding.ids) for encoding in encodings)
+    arrays = {name: np.zeros((len(encodings), longest), dtype=np.int64) for name in INPUTS}
+    for row, encoding in enumerate(encodings):
+        length = len(encoding.ids)
+        arrays["input_ids"][row, :length] = encoding.ids
+        arrays["attention_mask"][row, :length] = 1
+        arrays["token_type_ids"][row, :length] = encoding.type_ids
+    return arrays
 
 
 class TorchNetwork:
@@ -101,11 +113,10 @@ def network(key: str, source: Callable[[], Source], *, exact: bool, folder: Path
         made = source()
         try:
             convert(made, place)
-        except OSError as error:
-            logger.warning("cannot keep the converted network in %s (%s); running it slowly by torch", place, error)
-            return TorchNetwork(made)
-        except Exception as error:  # OpenVINO and torch's tracer raise many kinds
-            logger.warning("this network cannot be converted (%s); running it slowly by torch", type(error).__name__)
+        except Exception as error:  # OpenVINO and torch's tracer raise many kinds; a full disk is one more
+            first_line = (str(error).strip().splitlines() or [""])[0]
+            message = "cannot convert this network and keep it in %s (%s: %s); running it slowly by torch"
+            logger.warning(message, place, type(error).__name__, first_line)
             return TorchNetwork(made)
     return CompiledNetwork(place, exact=exact)
 
@@ -137,7 +148,7 @@ def convert(source: Source, place: Path) -> None:
         source.tokenizer.save(str(scratch / "tokenizer.json"))
         kept = {"inputs": source.inputs, "about": source.about}
         (scratch / "about.json").write_text(json.dumps(kept), encoding="utf-8")
-        (scratch / "sha256.json").write_text(json.dumps({name: _digest(scratch / name) for name in FILES}))
+        (scratch / "sha256.json").write_text(json.dumps({name: digest(scratch / name) for name in FILES}))
         shutil.rmtree(place, ignore_errors=True)
         os.replace(scratch, place)
     finally:
@@ -147,11 +158,12 @@ def convert(source: Source, place: Path) -> None:
 def _whole(place: Path) -> bool:
     try:
         digests = json.loads((place / "sha256.json").read_text())
-        return all(digests[name] == _digest(place / name) for name in FILES)
+        return all(digests[name] == digest(place / name) for name in FILES)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()

@@ -12,9 +12,10 @@ from qa.chunking import sentence_around
 from qa.datatypes import Answer, Citation, ScoredSpan
 
 _LOOSE = re.compile(r"\b(?:than|over|least|most|up to|under|below|above)\b")
+MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 _YEAR = re.compile(
     r"(?:(?:early|mid|late|end|beginning|middle|of|the|since|by|before|after|until|year|spring|summer|autumn|winter|"
-    r"january|february|march|april|may|june|july|august|september|october|november|december)\b[ -]*)*(?:1[5-9]|20)\d\d"
+    rf"{MONTHS})\b[ -]*)*(?:1[5-9]|20)\d\d"
 )
 _MEASURES = (  # two figures of different measures are answers to different questions
     *(r"%|percent|per cent", r"\$|dollars?", r"€|euros?", r"£|pounds?", r"yuan|renminbi|rmb", r"pence|cents?"),

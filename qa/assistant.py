@@ -40,7 +40,7 @@ class Assistant:
         self.reader = reader
         self.calibration = calibration
         self.corpus = retriever.corpus
-        self.speller = Speller(passage.text for passage in retriever.passages)
+        self.speller = Speller(document.text for document in self.corpus.documents)
         self.manifest = Manifest(
             reader=f"{reader.name}@{reader.fingerprint[:12]}",
             encoder=f"{retriever.encoder.name}@{retriever.encoder.fingerprint[:12]}",
@@ -94,35 +94,34 @@ class Assistant:
         k is the number of passages to read, by default chosen by the size of the corpus.
         Raises ValueError if k < 1 or the question is longer than 2,000 characters.
         """
-        return self.ask_many([question], k=k, histories=[history])[0]
+        cleaned = clean_question(question)
+        if k is not None and k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        asked = self.understood(cleaned, history)
+        begun = time.perf_counter()
+        hits = self.retriever.retrieve(asked, k=k) if re.search(r"\w", asked) else []
+        retrieved = time.perf_counter()
+        spans = self.reader.read(asked, [hit.passage for hit in hits])
+        done = time.perf_counter()
+        timings = {
+            "retrieve": 1000 * (retrieved - begun),
+            "read": 1000 * (done - retrieved),
+            "total": 1000 * (done - begun),
+        }
+        reply = self._reply(question, asked, hits, spans, timings)
+        return replace(reply, resolved_question=question) if asked == cleaned else reply
 
     def ask_many(
         self, questions: Sequence[str], *, k: int | None = None, histories: Sequence[Sequence[Turn]] | None = None
     ) -> list[Reply]:
-        """Answer several questions; the same replies as one by one, in their order."""
-        cleaned = [clean_question(question) for question in questions]
-        if histories is None:
-            histories = [()] * len(cleaned)
-        resolved = [self.understood(q, turns) for q, turns in zip(cleaned, histories, strict=True)]
-        if k is not None and k < 1:
-            raise ValueError(f"k must be at least 1, got {k}")
-        begun = time.perf_counter()
-        hits = [self.retriever.retrieve(q, k=k) if re.search(r"\w", q) else [] for q in resolved]
-        retrieved = time.perf_counter()
-        found = [self.reader.read(q, [h.passage for h in hit]) for q, hit in zip(resolved, hits, strict=True)]
-        done = time.perf_counter()
-        share = max(1, len(questions))
-        timings = {
-            "retrieve": 1000 * (retrieved - begun) / share,
-            "read": 1000 * (done - retrieved) / share,
-            "total": 1000 * (done - begun) / share,
-        }
-        rows = zip(questions, cleaned, resolved, hits, found, strict=True)
-        replies = []
-        for question, plain, asked, hit, spans in rows:
-            reply = self._reply(question, asked, hit, spans, timings)
-            replies.append(replace(reply, resolved_question=question) if asked == plain else reply)
-        return replies
+        """Answer several questions; the same replies as one by one, in their order.
+
+        Raises what `ask` does, before any is answered where it is a question's fault.
+        """
+        for question in questions:
+            clean_question(question)
+        turns = [()] * len(questions) if histories is None else histories
+        return [self.ask(q, k=k, history=history) for q, history in zip(questions, turns, strict=True)]
 
     def _reply(
         self, question: str, asked: str, hits: list[Hit], spans: list[ScoredSpan], timings: dict[str, float]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from qa.datatypes import Reply
     from qa.followup import Turn
 
-BATCH = 16  # questions read together
 EXAMPLES = (
     "How many corrupt fugitives are still at large abroad?",
     "Why have Western countries been reluctant to help?",
@@ -151,10 +150,8 @@ def _ask(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         arguments.parser.error(str(error))
     reply = _assistant(arguments).ask(arguments.question, k=arguments.k)
-    if arguments.format is not None:
-        _print_json(reply.to_dict(arguments.format))
-    elif arguments.json:
-        _print_json(reply.to_dict())
+    if arguments.json or arguments.format:
+        _print_json(reply.to_dict(arguments.format or "quotewise"))
     else:
         print(to_text(reply), end="")
     return 0
@@ -169,20 +166,16 @@ def _ask_batch(arguments: argparse.Namespace) -> int:
         print(f"qa: {complaint}", file=sys.stderr)
     assistant = _assistant(arguments) if rows else None
     with arguments.out.open("w", encoding="utf-8") as out, tqdm(total=len(rows), unit="question", disable=None) as bar:
-        for at in range(0, len(rows), BATCH):
-            part = rows[at : at + BATCH]
+        for row in rows:
             assert assistant is not None
-            replies = assistant.ask_many(
-                [row["question"] for row in part], k=arguments.k, histories=[row["history"] for row in part]
-            )
-            for row, reply in zip(part, replies, strict=True):
-                out.write(_json(_batch_reply(row["id"], reply, arguments.format)) + "\n")
-            bar.update(len(part))
+            reply = assistant.ask(row["question"], k=arguments.k, history=row["history"])
+            out.write(_json(_batch_reply(row["id"], reply, arguments.format or "quotewise")) + "\n")
+            bar.update()
     return 1 if complaints else 0
 
 
-def _batch_reply(name: Any, reply: "Reply", form: str | None) -> dict[str, Any]:
-    if form is None or form == "quotewise":
+def _batch_reply(name: Any, reply: "Reply", form: str) -> dict[str, Any]:
+    if form == "quotewise":
         return {"id": name, **reply.to_dict()}
     return {"id": name, "reply": reply.to_dict(form)}
 

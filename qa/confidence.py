@@ -15,11 +15,11 @@ from pathlib import Path
 import Stemmer
 
 from embeddings.lexical import terms
+from qa.answers import MONTHS
 from qa.datatypes import Answer, Hit
 
 UNCALIBRATED_THRESHOLD = 0.0  # logit: an answer must beat "not here"
 SHIPPED = Path(__file__).parent / "calibration.json"
-_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 _FIGURES = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million|billion|half"
 SHAPES = (  # what a question asks with -> what its answer must hold
     (
@@ -31,7 +31,7 @@ SHAPES = (  # what a question asks with -> what its answer must hold
     (
         re.compile(r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|time)\b", re.I),
         re.compile(
-            rf"\d|\b(?:{_MONTHS}|\w+day|week|month|year|decade|century|spring|summer|autumn|winter|morning|evening|"
+            rf"\d|\b(?:{MONTHS}|\w+day|week|month|year|decade|century|spring|summer|autumn|winter|morning|evening|"
             r"night|now|soon|before|after|until|since|once)s?\b",
             re.I,
         ),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.encoder import ModelNotFoundError, fingerprint, model_folder, reading_model
-from embeddings.runtime import INPUTS, Network, Source, TorchNetwork, network
+from embeddings.runtime import INPUTS, Network, Source, TorchNetwork, network, padded
 from qa.chunking import sentences_in
 from qa.datatypes import Passage, ScoredSpan, Span
 from qa.decode import best_spans
@@ -92,15 +92,10 @@ class Reader:
         while order:
             size = max(1, TOKENS_PER_BATCH // len(windows[order[-1]].encoding.ids))
             rows, order = order[-size:], order[:-size]
-            lengths = [len(windows[at].encoding.ids) for at in rows]
-            batch = {name: np.zeros((len(rows), max(lengths)), dtype=np.int64) for name in INPUTS}
-            for row, at in enumerate(rows):
-                encoding = windows[at].encoding
-                batch["input_ids"][row, : lengths[row]] = encoding.ids
-                batch["attention_mask"][row, : lengths[row]] = 1
-                batch["token_type_ids"][row, : lengths[row]] = encoding.type_ids
-            starts, ends = self._network.run(batch)
-            results += [(at, starts[i, : lengths[i]], ends[i, : lengths[i]]) for i, at in enumerate(rows)]
+            starts, ends = self._network.run(padded([windows[at].encoding for at in rows]))
+            for at, start, end in zip(rows, starts, ends, strict=True):
+                length = len(windows[at].encoding.ids)
+                results.append((at, start[:length], end[:length]))
         return results
 
 

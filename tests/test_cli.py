@@ -411,17 +411,17 @@ def test_an_interrupted_batch_keeps_what_was_answered(
 ) -> None:
     answered = []
 
-    def ask_many(questions: list[str], **options: Any) -> Any:
-        if answered:
+    def ask(question: str, **options: Any) -> Any:
+        if len(answered) == 16:
             raise KeyboardInterrupt
-        answered.extend(questions)
-        return Assistant.ask_many(assistant, questions, **options)
+        answered.append(question)
+        return Assistant.ask(assistant, question, **options)
 
-    monkeypatch.setattr(assistant, "ask_many", ask_many)
-    batch = write_lines(tmp_path / "batch.jsonl", *({"id": n, "question": CRANES} for n in range(2 * cli.BATCH)))
+    monkeypatch.setattr(assistant, "ask", ask)
+    batch = write_lines(tmp_path / "batch.jsonl", *({"id": n, "question": CRANES} for n in range(32)))
     code, _, err = run("ask", "--batch", batch, "--out", tmp_path / "out.jsonl")
     assert (code, err.splitlines()[-1]) == (130, "qa: stopped")
-    assert [reply["id"] for reply in read_lines(tmp_path / "out.jsonl")] == list(range(cli.BATCH))
+    assert [reply["id"] for reply in read_lines(tmp_path / "out.jsonl")] == list(range(16))
 
 
 TOY_QA = f"""

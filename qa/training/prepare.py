@@ -151,13 +151,10 @@ def swapped(examples: Iterable[Example], *, share: float, rng: random.Random) ->
         match = rng.choice(here)
         for pool in (e.title, e.source):
             names = pools[pool, shape(match.group())]
-            strangers = [
-                name
-                for name in rng.sample(names, min(20, len(names)))
-                if not any(word in e.context for word in name.split())
-            ]
-            if strangers:
-                question = e.question[: match.start()] + strangers[0] + e.question[match.end() :]
+            drawn = rng.sample(names, min(20, len(names)))
+            stranger = next((n for n in drawn if not any(word in e.context for word in n.split())), None)
+            if stranger is not None:
+                question = e.question[: match.start()] + stranger + e.question[match.end() :]
                 yield replace(e, example_id=f"{e.example_id}-swapped", question=question, answers=())
                 break
 
