@@ -82,9 +82,13 @@ def data(tmp_path: Path) -> Path:
 
 
 def mixed(data: Path, **mix: float) -> list[Example]:
-    """The training examples of a mix, questions as they were asked."""
+    """The training examples of a mix that puts a question to one passage; questions as they were asked."""
+    return [alone for (alone,) in grouped(data, passages=1, **mix)]
+
+
+def grouped(data: Path, *, passages: int, **mix: float) -> list[tuple[Example, ...]]:
     shares = {name: mix.pop(name, 0.0) for name in ("hard_negatives", "swapped")}
-    return training_examples(data, {"seed": 1, "sets": mix, **shares}, NEVER)
+    return training_examples(data, {"seed": 1, "passages": passages, "sets": mix, **shares}, NEVER)
 
 
 # which examples
@@ -119,6 +123,22 @@ def test_training_examples_repeats_and_samples_as_the_mix_says(data: Path) -> No
 def test_training_examples_are_in_a_fixed_order(data: Path) -> None:
     first, again = (mixed(data, squad1_train=1.5, hard_negatives=0.5, swapped=0.5) for _ in range(2))
     assert first == again
+
+
+def test_training_examples_put_a_question_to_several_passages_of_which_the_first_may_answer(data: Path) -> None:
+    groups = grouped(data, passages=3, squad1_train=1.0)
+    assert sorted(group[0].example_id for group in groups) == [f"q{number}" for number in range(6)]
+    for first, *others in groups:
+        assert len(others) == 2
+        assert first.answers
+        for other in others:
+            assert (other.question, other.title, other.answers) == (first.question, first.title, ())
+            assert first.answer_texts[0] not in other.context
+        assert len({first.context, *(other.context for other in others)}) == 3
+
+
+def test_training_examples_leave_out_a_question_with_too_few_passages(data: Path) -> None:
+    assert grouped(data, passages=4, squad1_train=1.0) == []  # three contexts are all there are
 
 
 @pytest.mark.parametrize("name", sorted(MEASURING_ONLY))
@@ -251,7 +271,7 @@ def windows(made: dict[str, np.ndarray]) -> list[tuple[list[int], int, int, int]
 def test_features_targets_decode_back_to_the_answers(data: Path, tokenizer: Any) -> None:
     examples = [*mixed(data, squad1_train=1.0), example(CONTEXTS[4], "How many boats?")]
     examples.append(example("It began  1931  .", "When?", "  1931  "))  # blanks around an answer are no tokens
-    made = windows(features(examples, tokenizer, max_length=64, stride=16))
+    made = windows(features([(one,) for one in examples], tokenizer, max_length=64, stride=16))
     assert len(made) == len(examples)
     for one, (ids, context_at, first, last) in zip(examples, made, strict=True):
         assert tokenizer.decode(ids[context_at:-1]) == tokenizer.decode(tokenizer(one.context)["input_ids"][1:-1])
@@ -265,11 +285,23 @@ def test_features_targets_decode_back_to_the_answers(data: Path, tokenizer: Any)
 @pytest.mark.model
 def test_features_of_a_long_context_find_the_answer_in_the_window_that_holds_it(tokenizer: Any) -> None:
     long = "The boats lie in the harbour. " * 30 + "Ilse Brandt runs it. " + "The ferry sails on. " * 30
-    made = windows(features([example(long, "Who runs it?", "Ilse Brandt")], tokenizer, max_length=48, stride=16))
+    asked = example(long, "Who runs it?", "Ilse Brandt")
+    made = windows(features([(asked,)], tokenizer, max_length=48, stride=16))
     held = [tokenizer.decode(ids[first : last + 1]) for ids, _, first, last in made if last]
     assert held
     assert set(held) == {"ilse brandt"}
     assert max(len(ids) for ids, *_ in made) <= 48
+
+
+@pytest.mark.model
+def test_features_of_a_group_are_one_window_a_passage_and_the_first_holds_the_answer(tokenizer: Any) -> None:
+    long = "The boats lie in the harbour. " * 30 + "Ilse Brandt runs it. " + "The ferry sails on. " * 30
+    asked = example(long, "Who runs it?", "Ilse Brandt")
+    other = example(CONTEXTS[3], "Who runs it?")
+    groups = [(asked, other), (other, example(long, "Who runs it?"))]
+    made = windows(features(groups, tokenizer, max_length=48, stride=16))
+    assert [tokenizer.decode(ids[first : last + 1]) for ids, _, first, last in made if last] == ["ilse brandt"]
+    assert [bool(last) for *_, last in made] == [True, False, False, False]
 
 
 def made_features(lengths: Sequence[int]) -> dict[str, np.ndarray]:
@@ -286,14 +318,53 @@ def test_batches_hold_every_window_once_and_not_too_many_tokens() -> None:
     from qa.training.train import batches
 
     made = made_features([*range(3, 100, 2), 300])
-    grouped = batches(made, tokens_per_batch=128, seed=0)
-    assert sorted(row for rows in grouped for row in rows) == list(range(len(made["length"])))
-    for rows in grouped:
+    dealt = batches(made, passages=1, tokens_per_batch=128, seed=0)
+    assert sorted(row for rows in dealt for row in rows) == list(range(len(made["length"])))
+    for rows in dealt:
         padded = {-(-int(length) // 32) * 32 for length in made["length"][rows]}
         assert len(padded) == 1
         assert len(rows) == 1 or len(rows) * padded.pop() <= 128
-    assert [rows.tolist() for rows in batches(made, tokens_per_batch=128, seed=0)] == [r.tolist() for r in grouped]
-    assert [rows.tolist() for rows in batches(made, tokens_per_batch=128, seed=1)] != [r.tolist() for r in grouped]
+    again, otherwise = (
+        [rows.tolist() for rows in batches(made, passages=1, tokens_per_batch=128, seed=seed)] for seed in (0, 1)
+    )
+    assert again == [rows.tolist() for rows in dealt]
+    assert otherwise != again
+
+
+@pytest.mark.model
+def test_batches_keep_the_passages_of_a_question_side_by_side() -> None:
+    from qa.training.train import batches
+
+    made = made_features([20, 40, 20, 20, 20, 20, 60, 20, 20])
+    dealt = [rows.tolist() for rows in batches(made, passages=3, tokens_per_batch=384, seed=0)]
+    assert sorted(sorted(rows) for rows in dealt) == [[0, 1, 2, 6, 7, 8], [3, 4, 5]]  # as long as their longest
+    assert all(rows[at] + 2 == rows[at + 2] for rows in dealt for at in range(0, len(rows), 3))
+
+
+@pytest.mark.model
+def test_loss_of_one_passage_is_the_cross_entropy_of_its_tokens() -> None:
+    import torch
+
+    from qa.training.train import loss_of
+
+    logits, target = torch.tensor([[0.0, 1.0, 2.0], [3.0, 0.0, 0.0]]), torch.tensor([2, 0])
+    expected = -np.mean([2 - np.log(1 + np.e + np.e**2), 3 - np.log(2 + np.e**3)])
+    assert float(loss_of(logits, target, 1)) == pytest.approx(expected)
+
+
+@pytest.mark.model
+def test_loss_of_a_group_lets_passages_compete_under_one_not_here() -> None:
+    import torch
+
+    from qa.training.train import loss_of
+
+    logits = torch.tensor([[5.0, 6.0, 8.0], [-1.0, 1.0, -1.0]])  # over "not here": 1, 3 and 2, 0
+    target = torch.tensor([2, 0])
+    alone = -np.mean([8 - np.log(np.exp(logits[0].numpy()).sum()), -1 - np.log(np.exp(logits[1].numpy()).sum())])
+    among_all = -(3 - np.log(np.exp([0, 1, 3, 2, 0]).sum()))
+    assert float(loss_of(logits, target, 2)) == pytest.approx((alone + among_all) / 2, rel=1e-5)
+    shifted = logits + torch.tensor([[0.0], [7.0]])  # what is added to a whole passage changes nothing
+    assert float(loss_of(shifted, target, 2)) == pytest.approx((alone + among_all) / 2, rel=1e-5)
 
 
 @pytest.mark.model
@@ -323,10 +394,10 @@ def test_rate_rises_and_falls_in_straight_lines() -> None:
 def test_stages_of_one_mix_read_on_where_the_last_one_ended() -> None:
     from qa.training.train import _plan
 
-    made, settings = made_features([20] * 20), {"tokens_per_batch": 64}
+    made, mix = made_features([20] * 20), {"seed": 3, "passages": 1}
     stages = [{"begins": 0.0, "ends": 0.5}, {"begins": 0.5, "ends": 1.5}, {"begins": 1.5, "ends": 2.0}]
-    plans = [[rows.tolist() for rows in _plan(made, stage, seed=3, settings=settings)] for stage in stages]
-    whole = [r.tolist() for r in _plan(made, {"begins": 0.0, "ends": 2.0}, seed=3, settings=settings)]
+    plans = [[rows.tolist() for rows in _plan(made, stage, mix, tokens_per_batch=64)] for stage in stages]
+    whole = [r.tolist() for r in _plan(made, {"begins": 0.0, "ends": 2.0}, mix, tokens_per_batch=64)]
     assert [len(plan) for plan in plans] == [5, 10, 5]
     assert sum(plans, []) == whole  # noqa: RUF017 three short lists
 
@@ -335,7 +406,7 @@ def test_stages_of_one_mix_read_on_where_the_last_one_ended() -> None:
 
 SETTINGS = {
     "train": {"tokens_per_batch": 64, "warmup": 0.25, "weight_decay": 0.0, "clip": 1.0},
-    "mixes": {"a": {"seed": 3}, "b": {"seed": 4}},
+    "mixes": {"a": {"seed": 3, "passages": 1}, "b": {"seed": 4, "passages": 2}},
     "stages": [
         {"mix": "a", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.01},
         {"mix": "b", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.0},

@@ -8,6 +8,7 @@ is `questions/*.jsonl` beside this file (`questions/development` is never traine
 """
 
 import hashlib
+import heapq
 import json
 import lzma
 import random
@@ -96,30 +97,43 @@ def content_words(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", text.lower())) - STOP_WORDS
 
 
-def hard_negatives(examples: Iterable[Example], *, share: float, rng: random.Random) -> Iterator[Example]:
-    """Yield questions paired with the most similar other context of the same title that lacks every answer.
+class Neighbours:
+    """The contexts of some examples, to be asked for those that look like one and lack its answers."""
 
-    Similar: most content words in common with the question. A title with hardly any other context borrows from up to
-    DRAWN contexts of the whole set.
-    """
-    by_source: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    examples = [e for e in examples if e.answers]
-    for e in examples:
-        by_source[e.source][e.title].add(e.context)
-    everything = {source: sorted(set().union(*titles.values())) for source, titles in by_source.items()}
-    siblings = {s: {title: sorted(contexts) for title, contexts in titles.items()} for s, titles in by_source.items()}
-    words = {context: content_words(context) for contexts in everything.values() for context in contexts}
-    for e in examples:
-        if rng.random() >= share:
-            continue
-        pool = siblings[e.source][e.title]
+    def __init__(self, examples: Iterable[Example], rng: random.Random) -> None:
+        by_source: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        for e in examples:
+            by_source[e.source][e.title].add(e.context)
+        self._everything = {source: sorted(set().union(*titles.values())) for source, titles in by_source.items()}
+        self._siblings = {
+            s: {title: sorted(found) for title, found in titles.items()} for s, titles in by_source.items()
+        }
+        self._words = {context: content_words(context) for found in self._everything.values() for context in found}
+        self._rng = rng
+
+    def nearest(self, example: Example, n: int) -> list[Example]:
+        """Return this question on the n other contexts with most content words in common with it, answers left out.
+
+        They are contexts of the same title, or of up to DRAWN of the whole set where a title has hardly any other,
+        and hold no answer as text. Fewer than n if there are not enough.
+        """
+        pool = self._siblings[example.source][example.title]
         if len(pool) <= 3:
-            pool = rng.sample(everything[e.source], min(DRAWN, len(everything[e.source])))
-        wanted, golds = content_words(e.question), [text.lower() for text in e.answer_texts]
-        strangers = (c for c in pool if c != e.context and not any(gold in c.lower() for gold in golds))
-        nearest = max(strangers, key=lambda c: len(wanted & words[c]), default=None)
-        if nearest is not None:
-            yield replace(e, example_id=f"{e.example_id}-negative", context=nearest, answers=())
+            everything = self._everything[example.source]
+            pool = self._rng.sample(everything, min(DRAWN, len(everything)))
+        wanted, golds = content_words(example.question), [text.lower() for text in example.answer_texts]
+        strangers = [c for c in pool if c != example.context and not any(gold in c.lower() for gold in golds)]
+        nearest = heapq.nlargest(n, strangers, key=lambda c: len(wanted & self._words[c]))
+        return [replace(example, example_id=f"{example.example_id}-negative", context=c, answers=()) for c in nearest]
+
+
+def hard_negatives(examples: Iterable[Example], *, share: float, rng: random.Random) -> Iterator[Example]:
+    """Yield a share of the answerable questions, each paired with its nearest neighbour: unanswerable there."""
+    examples = [e for e in examples if e.answers]
+    neighbours = Neighbours(examples, rng)
+    for e in examples:
+        if rng.random() < share:
+            yield from neighbours.nearest(e, 1)
 
 
 NAMES_AND_FIGURES = re.compile(r"(?<=[a-z,] )(?:[A-Z]\w+(?: [A-Z]\w+)*|\d[\d,.]*\d|\d)(?!\w)")
@@ -191,9 +205,11 @@ def augment(question: str, settings: dict[str, float], rng: random.Random) -> st
     return question
 
 
-def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, float]) -> list[Example]:
+def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, float]) -> list[tuple[Example, ...]]:
     """Read, mix, add unanswerable twins and augment: the examples of one pass, in a fixed order.
 
+    Each is a group of `mix["passages"]` examples, which put one question to several passages; an answer is only in
+    the first.
     Raises ValueError if the mix names a set that is for measuring only.
     """
     rng = random.Random(mix["seed"])
@@ -201,19 +217,25 @@ def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, f
         raise ValueError(
             f"for measuring only, never trained on: {', '.join(sorted(forbidden))}; take it out of the mix"
         )
-    chosen: list[Example] = []
+    groups: list[tuple[Example, ...]] = []
     for name, times in mix["sets"].items():
         if not times:
             continue
         examples = [e for e in read_set(data, name) if not is_development(e)]
         whole, part = divmod(times, 1)
-        sampled = examples * int(whole) + rng.sample(examples, int(part * len(examples)))
-        chosen += sampled + list(hard_negatives(sampled, share=mix["hard_negatives"], rng=rng))
+        chosen = examples * int(whole) + rng.sample(examples, int(part * len(examples)))
+        neighbours = Neighbours(examples, rng)
+        chosen += hard_negatives(chosen, share=mix["hard_negatives"], rng=rng)
         if mix["swapped"]:
-            chosen += swapped(sampled, share=mix["swapped"], rng=rng)
-    chosen = [replace(e, question=augment(e.question, augmentation, rng)) for e in chosen]
-    rng.shuffle(chosen)
-    return chosen
+            chosen += swapped(chosen, share=mix["swapped"], rng=rng)
+        for e in chosen:
+            asked = replace(e, question=augment(e.question, augmentation, rng))
+            others = mix["passages"] - 1
+            near = neighbours.nearest(asked, 2 * others) if others else []
+            if len(near) >= others:
+                groups.append((asked, *rng.sample(near, others)))
+    rng.shuffle(groups)
+    return groups
 
 
 def development_examples(data: Path) -> list[Example]:
@@ -222,13 +244,16 @@ def development_examples(data: Path) -> list[Example]:
     return [e for name in sets for e in read_set(data, name) if is_development(e)]
 
 
-def features(examples: list[Example], tokenizer: Any, *, max_length: int, stride: int) -> dict[str, np.ndarray]:
-    """Tokenise examples into windows with token targets.
+def features(
+    groups: list[tuple[Example, ...]], tokenizer: Any, *, max_length: int, stride: int
+) -> dict[str, np.ndarray]:
+    """Tokenise groups of examples into windows with token targets.
 
     Returns flat arrays: `ids` (n_tokens,) uint16, `length`, `context_at` (where the passage's tokens begin),
     `first`, `last` (target tokens, 0 and 0 for "not here"), each (n_windows,).
-    A window without the answer of an answerable example is kept once in ten times, as one more negative; of an
-    unanswerable example, the first window is kept, and every other one once in four times.
+    Of a group of several passages each gives one window, side by side: the first the one that holds the answer, the
+    others one at random. A lone example gives all its windows, but one without the answer of an answerable
+    question only once in ten times, and of an unanswerable one, after the first window, once in four.
     """
     ids: list[np.ndarray] = []
     rows: list[tuple[int, int, int, int]] = []
@@ -236,21 +261,32 @@ def features(examples: list[Example], tokenizer: Any, *, max_length: int, stride
     backend.enable_truncation(max_length=max_length, stride=stride, strategy="only_second")
     backend.no_padding()
     keep = random.Random(0)
-    for at in tqdm(range(0, len(examples), 1000), desc="tokenising", unit="k examples", mininterval=10):
-        batch = examples[at : at + 1000]
-        encodings = backend.encode_batch([(e.question[:400], e.context) for e in batch])
-        for example, encoding in zip(batch, encodings, strict=True):
-            for window in (encoding, *encoding.overflowing):
-                target = _target(example, window)
-                if target is None and example.answers and keep.random() > 0.1:
-                    continue
-                if not example.answers and window is not encoding and keep.random() > 0.25:
-                    continue
-                first, last = target or (0, 0)
+    for at in tqdm(range(0, len(groups), 1000), desc="tokenising", unit="k groups", mininterval=10):
+        batch = groups[at : at + 1000]
+        encodings = iter(backend.encode_batch([(e.question[:400], e.context) for group in batch for e in group]))
+        for group in batch:
+            found = [_windows(example, next(encodings)) for example in group]
+            if len(group) > 1:
+                lone = next(((window, target) for window, target in found[0] if target or not group[0].answers), None)
+                kept = [lone, *(keep.choice(windows) for windows in found[1:])] if lone else []
+            else:
+                kept = []
+                for number, (window, target) in enumerate(found[0]):
+                    if target is None and group[0].answers and keep.random() > 0.1:
+                        continue
+                    if not group[0].answers and number and keep.random() > 0.25:
+                        continue
+                    kept.append((window, target))
+            for window, target in kept:
                 ids.append(np.array(window.ids, dtype=np.uint16))
-                rows.append((len(window.ids), window.type_ids.index(1), first, last))
+                rows.append((len(window.ids), window.type_ids.index(1), *(target or (0, 0))))
     columns = np.array(rows, dtype=np.int32).T
     return {"ids": np.concatenate(ids), **dict(zip(("length", "context_at", "first", "last"), columns, strict=True))}
+
+
+def _windows(example: Example, encoding: Any) -> list[tuple[Any, tuple[int, int] | None]]:
+    """Every window of an example with its target, None where the answer is not in it."""
+    return [(window, _target(example, window)) for window in (encoding, *encoding.overflowing)]
 
 
 def _target(example: Example, window: Any) -> tuple[int, int] | None:

@@ -25,21 +25,24 @@ Batch = dict[str, torch.Tensor]
 Features = dict[str, np.ndarray]  # as prepare.features makes them
 
 
-def batches(features: Features, *, tokens_per_batch: int, seed: int) -> list[np.ndarray]:
-    """Group window numbers into batches of like length, about tokens_per_batch each, in a random but fixed order.
+def batches(features: Features, *, passages: int, tokens_per_batch: int, seed: int) -> list[np.ndarray]:
+    """Put window numbers into batches of like length, about tokens_per_batch each, in a random but fixed order.
 
-    A CPU compiles a kernel for every new tensor shape, so lengths are padded to multiples of 32 and
-    every batch of one padded length has one number of rows.
+    Windows that belong together, `passages` of them side by side, stay together. A CPU compiles a kernel for every new
+    tensor shape, so lengths are padded to multiples of 32 and every
+    batch of one padded length has one number of rows.
     """
     rng = random.Random(seed)
     by_length: dict[int, list[int]] = {}
-    for row, length in enumerate(features["length"]):
-        by_length.setdefault(-(-int(length) // 32) * 32, []).append(row)
+    for group, length in enumerate(features["length"].reshape(-1, passages).max(axis=1)):
+        by_length.setdefault(-(-int(length) // 32) * 32, []).append(group)
     grouped: list[np.ndarray] = []
-    for padded, rows in sorted(by_length.items()):
-        rng.shuffle(rows)
-        size = max(1, tokens_per_batch // padded)
-        grouped += [np.array(rows[at : at + size]) for at in range(0, len(rows), size)]
+    for padded, groups in sorted(by_length.items()):
+        rng.shuffle(groups)
+        size = max(1, tokens_per_batch // (padded * passages))
+        for at in range(0, len(groups), size):
+            begins = np.array(groups[at : at + size]) * passages
+            grouped.append((begins[:, None] + np.arange(passages)).ravel())
     rng.shuffle(grouped)
     return grouped
 
@@ -105,12 +108,13 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
         stage = config["stages"][number]
         features = load(stage["mix"])
         begins = np.concatenate([[0], np.cumsum(features["length"])[:-1]])
-        plan = _plan(features, stage, seed=config["mixes"][stage["mix"]]["seed"], settings=settings)
+        mix = config["mixes"][stage["mix"]]
+        plan = _plan(features, stage, mix, tokens_per_batch=settings["tokens_per_batch"])
         for at in range(done, len(plan)):
             for group in optimizer.param_groups:
                 group["lr"] = rate_at(at / len(plan), stage, warmup=settings["warmup"])
             batch = {name: tensor.to(device) for name, tensor in collate(features, begins, plan[at]).items()}
-            losses.append(_step(model, batch, masters, optimizer, clip=settings["clip"]))
+            losses.append(_step(model, batch, masters, optimizer, passages=mix["passages"], clip=settings["clip"]))
             if len(losses) == 100:
                 minutes = (time.monotonic() - clock) / 60
                 message = "stage %d, batch %d/%d, %.1f min, loss %.3f"
@@ -123,11 +127,12 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
         save(number + 1, 0)
 
 
-def _plan(features: Features, stage: dict[str, Any], *, seed: int, settings: dict[str, Any]) -> list[np.ndarray]:
+def _plan(features: Features, stage: dict[str, Any], mix: dict[str, Any], *, tokens_per_batch: int) -> list[np.ndarray]:
     """The batches of one stage, in order: from pass `begins` to pass `ends` of its mix."""
     whole: list[np.ndarray] = []
     for turn in range(math.ceil(stage["ends"])):
-        whole += batches(features, tokens_per_batch=settings["tokens_per_batch"], seed=seed + turn)
+        seed = mix["seed"] + turn
+        whole += batches(features, passages=mix["passages"], tokens_per_batch=tokens_per_batch, seed=seed)
     a_pass = len(whole) / math.ceil(stage["ends"])
     return whole[round(stage["begins"] * a_pass) : round(stage["ends"] * a_pass)]
 
@@ -146,7 +151,25 @@ AttentionInterface.register("quotewise_plain", _plain_attention)
 AttentionMaskInterface.register("quotewise_plain", eager_mask)
 
 
-def _step(model: Any, batch: Batch, masters: dict[str, torch.Tensor], optimizer: Any, *, clip: float) -> float:
+def loss_of(logits: torch.Tensor, target: torch.Tensor, passages: int) -> torch.Tensor:
+    """Cross entropy of the target token, (n_rows,), among a row's, (n_rows, length), and among its group's.
+
+    Token 0 is "not here"; a group's rows lie side by side, `passages` of them, and share one "not here": every logit is
+    taken relative to it, as when reading. Only a group's first row may hold the answer. With one passage a group the
+    two are the same.
+    Source: Clark & Gardner 2018, section 3 (shared normalisation and a no-answer option), both at once.
+    """
+    each = cross_entropy(logits, target)
+    if passages == 1:
+        return each
+    relative = (logits - logits[:, :1]).unflatten(0, (-1, passages))  # (n_groups, passages, length)
+    relative[:, 1:, 0] = -1e4
+    return (each + cross_entropy(relative.flatten(1), target[::passages])) / 2
+
+
+def _step(
+    model: Any, batch: Batch, masters: dict[str, torch.Tensor], optimizer: Any, *, passages: int, clip: float
+) -> float:
     """One step: gradients in bfloat16, sums of them in the float32 master weights."""
     first, last = batch.pop("first"), batch.pop("last")
     output = model(**batch)
@@ -154,7 +177,7 @@ def _step(model: Any, batch: Batch, masters: dict[str, torch.Tensor], optimizer:
     outside = (batch["token_type_ids"] == 0) & (torch.arange(length, device=first.device) > 0)
     start = output.start_logits.float().masked_fill(outside, -1e4)  # only the passage, or token 0: "not here"
     end = output.end_logits.float().masked_fill(outside, -1e4)
-    loss = (cross_entropy(start, first) + cross_entropy(end, last)) / 2
+    loss = (loss_of(start, first, passages) + loss_of(end, last, passages)) / 2
     loss.backward()
     weights = dict(model.named_parameters())
     for name, master in masters.items():
