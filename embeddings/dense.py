@@ -52,6 +52,12 @@ class DenseIndex:
         data: bytes = faiss.serialize_index(self._index).tobytes()
         return data
 
+    @property
+    def vectors(self) -> Vectors:
+        """The vectors as they came, bit for bit, shape (n_rows, dim)."""
+        vectors: Vectors = self._index.reconstruct_n(0, len(self))
+        return vectors
+
     def __len__(self) -> int:
         """The number of rows."""
         return int(self._index.ntotal)

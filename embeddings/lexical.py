@@ -4,24 +4,28 @@ Each word counts as its stem, and as its four-letter pieces, so that a misspelt 
 shares most of its pieces with the right one.
 """
 
-import logging
+import json
+import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any
 
-import bm25s
 import numpy as np
 import Stemmer
+from numpy.typing import NDArray
 
 from embeddings.dense import ScoredRow
 
-logging.getLogger("bm25s").setLevel(logging.WARNING)  # it lowers its own level, and narrates
 STOP_WORDS = frozenset(
     "a an the is are was were be been being do does did of in on at to for by with from and or that this these those "
     "it its as has have had which what who whom whose when where why how there their they he she his her i you "
     "we our".split()
 )
 PIECE = 4  # letters
+K1, B = 1.5, 0.75  # how soon repeating a term stops counting; how much a long text is held against it
+Integers = NDArray[np.integer[Any]]
 
 
 def terms(text: str, stemmer: Stemmer.Stemmer) -> list[str]:
@@ -39,24 +43,81 @@ def terms(text: str, stemmer: Stemmer.Stemmer) -> list[str]:
 
 
 class LexicalIndex:
-    """BM25 over the terms of texts; row numbers are positions in the list it was built from."""
+    """BM25 over the terms of texts; row numbers are positions in the list it was built from.
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        """Index the texts."""
+    Kept are counts, not scores: what a term weighs depends on all rows, counts can be taken over when rows come and
+    go. Terms are in alphabetical order, and a term's rows in ascending order: equal texts give equal bytes.
+    """
+
+    def __init__(self, n_rows: int, holders: Mapping[str, int], postings: Integers) -> None:
+        """Take how many rows hold each term, and the rows and counts, shape (2, n), term after term."""
         self._stemmer = Stemmer.Stemmer("english")
-        self._count = len(texts)
-        tokens = [terms(text, self._stemmer) or [""] for text in texts]  # bm25s wants a term in every row
-        self._bm25 = bm25s.BM25()
-        self._bm25.index(tokens, show_progress=False)
+        self._holders = holders
+        self._postings = postings
+        self._ends = dict(zip(holders, np.cumsum(list(holders.values()), dtype=int).tolist(), strict=True))
+        lengths = np.bincount(postings[0], weights=postings[1], minlength=n_rows)
+        self._damping = K1 * (1 - B + B * lengths / max(lengths.mean(), 1)) if n_rows else lengths
+
+    @classmethod
+    def build(cls, texts: Sequence[str]) -> "LexicalIndex":
+        """Index the texts."""
+        return cls(0, {}, np.zeros((2, 0), np.int32)).updated(texts, [-1] * len(texts))
+
+    def updated(self, texts: Sequence[str], known: Sequence[int]) -> "LexicalIndex":
+        """Index the texts, taking over the counts of those that this index has: text i as row known[i], -1 if not."""
+        numbers = {term: number for number, term in enumerate(self._holders)}
+        of_posting = np.repeat(np.arange(len(numbers), dtype=np.int32), list(self._holders.values()))
+        rows, counts = self._postings
+        of_row = np.split(np.argsort(rows, kind="stable"), np.cumsum(np.bincount(rows, minlength=len(self._damping))))
+        found: list[tuple[Integers, Integers]] = []  # per text: its terms' numbers, and how often each is in it
+        for text, row in zip(texts, known, strict=True):
+            if row < 0:
+                said = [numbers.setdefault(term, len(numbers)) for term in terms(text, self._stemmer)]
+                found.append(np.unique(np.array(said, np.int32), return_counts=True))
+            else:
+                found.append((of_posting[of_row[row]], counts[of_row[row]]))
+        return LexicalIndex(len(texts), *_ordered(list(numbers), found))
 
     def search(self, query: str, *, k: int) -> list[ScoredRow]:
-        """Return the k best rows that share a term with the query, best first; the score is BM25 (Lucene's form), >= 0.
+        """Return the k best rows that share a term with the query, best first; the score is BM25, > 0.
 
-        Source: Robertson and Zaragoza 2009; Lù 2024 (bm25s).
+        Source: Robertson and Zaragoza 2009, in Lucene's form: idf = ln(1 + (n - df + 0.5) / (df + 0.5)), and no
+        factor k1 + 1.
         """
-        known = [term for term in terms(query, self._stemmer) if term in self._bm25.vocab_dict]
-        if not known:
-            return []
-        scores = self._bm25.get_scores(known)
-        order = np.argsort(-scores, kind="stable")[:k]
-        return [ScoredRow(int(row), float(scores[row])) for row in order if scores[row] > 0]
+        n = len(self._damping)
+        scores = np.zeros(n)
+        for term in terms(query, self._stemmer):
+            if df := self._holders.get(term, 0):
+                rows, counts = self._postings[:, self._ends[term] - df : self._ends[term]]
+                scores[rows] += math.log(1 + (n - df + 0.5) / (df + 0.5)) * counts / (counts + self._damping[rows])
+        least = np.partition(scores, n - k)[n - k] if k < n else 0.0
+        best = np.flatnonzero((scores >= least) & (scores > 0))
+        order = best[np.argsort(-scores[best], kind="stable")[:k]]
+        return [ScoredRow(int(row), float(scores[row])) for row in order]
+
+    def to_blobs(self) -> dict[str, bytes]:
+        """The index as named bytes, for `embeddings.store`."""
+        file = BytesIO()
+        np.save(file, self._postings, allow_pickle=False)
+        return {"terms.json": json.dumps(self._holders).encode(), "postings.npy": file.getvalue()}
+
+    @classmethod
+    def from_blobs(cls, blobs: Mapping[str, bytes], *, n_rows: int) -> "LexicalIndex":
+        """Read what `to_blobs` made."""
+        postings = np.load(BytesIO(blobs["postings.npy"]), allow_pickle=False)
+        return cls(n_rows, json.loads(blobs["terms.json"]), postings)
+
+
+def _ordered(names: list[str], found: Sequence[tuple[Integers, Integers]]) -> tuple[dict[str, int], Integers]:
+    """Turn the terms of every row into the rows of every term; terms that no row has any more are dropped."""
+    if not found:
+        return {}, np.zeros((2, 0), np.int32)
+    numbers, counts = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    rows = np.repeat(np.arange(len(found)), [len(terms) for terms, _ in found])
+    holders = np.bincount(numbers, minlength=len(names))
+    alphabetical = sorted(np.flatnonzero(holders).tolist(), key=names.__getitem__)
+    rank = np.zeros(len(names), dtype=np.int32)
+    rank[alphabetical] = np.arange(len(alphabetical))
+    order = np.argsort(rank[numbers], kind="stable")
+    postings = np.stack([rows[order], counts[order]]).astype(np.int32)
+    return {names[number]: int(holders[number]) for number in alphabetical}, postings

@@ -4,21 +4,23 @@ import logging
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from platformdirs import user_cache_path
 
 from embeddings import store
 from embeddings.encoder import DEFAULT_MODEL, Encoder, SentenceEncoder
 from qa.answers import cite, conflicting, merge
+from qa.asof import as_of, at_the_time
 from qa.chunking import MAX_CHARS, OVERLAP_SENTENCES, chunk_document
 from qa.confidence import UNCALIBRATED_THRESHOLD, Calibration, features, load_calibration
-from qa.datatypes import Answer, Hit, Manifest, NoAnswer, Passage, Reason, Reply, ScoredSpan, Status
-from qa.documents import read_folder
+from qa.datatypes import Answer, Corpus, Hit, Manifest, NoAnswer, Passage, Reason, Reply, ScoredSpan, Status
+from qa.documents import Skipped, read_folder
 from qa.followup import Turn, resolve
 from qa.reader import DEFAULT_READER, Reader
 from qa.retriever import LAYOUT, Retriever
@@ -29,6 +31,18 @@ MAX_QUESTION_CHARS = 2000
 MAX_ANSWERS = 5
 NEAR_MISSES = 3
 Progress = Callable[[int, int], Any]  # texts done since last told, texts in all
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a question met on its way, before anything was decided."""
+
+    asked: str  # as it was searched
+    typed: str  # as it was asked, cleaned
+    hits: tuple[Hit, ...]  # the passages that were read, best first
+    spans: tuple[ScoredSpan, ...]  # what the reader offered, best first
+    candidates: tuple[Answer, ...]  # the likeliest first
+    timings_ms: dict[str, float]  # retrieve, read, total
 
 
 class Assistant:
@@ -58,13 +72,15 @@ class Assistant:
         reader: str = DEFAULT_READER,
         progress: Progress | None = None,
     ) -> "Assistant":
-        """Answer from a folder of documents: open its index, or build it when there is none or documents changed.
+        """Answer from a folder of documents: open its index, build it if there is none, update it if documents changed.
 
         The index lives in `index`, by default in the user's cache folder; nothing is written into `folder`.
         Raises NoDocumentsError if nothing in the folder can be read, IndexStoreError if the index is damaged or
         was made with another encoder, ModelNotFoundError if a model is not there.
         """
-        retriever = indexed(Path(folder), index=index, encoder=SentenceEncoder(encoder), progress=progress)
+        retriever, skipped, _ = indexed(Path(folder), index=index, encoder=SentenceEncoder(encoder), progress=progress)
+        for one in skipped:
+            logger.warning("skipped %s (%s): %s", one.path, one.reason, one.detail)
         return cls._with_reader(retriever, reader)
 
     @classmethod
@@ -76,7 +92,9 @@ class Assistant:
         stored = store.load(Path(index))
         encoder = SentenceEncoder(stored.about["encoder"])
         _check_encoder(stored, encoder, Path(index))
-        return cls._with_reader(Retriever.from_blobs(stored.blobs, encoder), reader)
+        if stored.about["layout"] != LAYOUT:
+            raise store.NoIndexError(f"the index in {index} was made by another version of quotewise; {store.REMEDY}")
+        return cls._with_reader(Retriever.from_blobs(stored.blobs, encoder, stored.about["probe"]), reader)
 
     @classmethod
     def _with_reader(cls, retriever: Retriever, name: str) -> "Assistant":
@@ -94,6 +112,26 @@ class Assistant:
         k is the number of passages to read, by default chosen by the size of the corpus.
         Raises ValueError if k < 1 or the question is longer than 2,000 characters.
         """
+        return self.decide(question, self.find(question, k=k, history=history))
+
+    def decide(self, question: str, found: Findings) -> Reply:
+        """What was found for a question -> the reply: an answer, every side of a disagreement, or a reason for none."""
+        candidates, threshold = found.candidates, self.threshold
+        best = _strength(candidates[0]) if candidates else None
+        if best is None or best < threshold:
+            reason = _reason(found)
+            near = tuple(cite(span) for span in _nearest(found.spans)) if reason != "question_not_understood" else ()
+            return self._reply(question, found, "no_answer", no_answer=NoAnswer(reason, threshold, best, near))
+        sides = conflicting(candidates)
+        if len(sides) > 1:
+            sides = at_the_time(found.asked, [replace(side, as_of=as_of(side.citations[0])) for side in sides])
+        return self._reply(question, found, "conflicting" if len(sides) > 1 else "answered", tuple(sides))
+
+    def find(self, question: str, *, k: int | None = None, history: Sequence[Turn] = ()) -> Findings:
+        """Retrieve, read, merge and rate, but decide nothing: what `ask` decides on.
+
+        Raises what `ask` does.
+        """
         cleaned = clean_question(question)
         if k is not None and k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
@@ -102,14 +140,14 @@ class Assistant:
         hits = self.retriever.retrieve(asked, k=k) if re.search(r"\w", asked) else []
         retrieved = time.perf_counter()
         spans = self.reader.read(asked, [hit.passage for hit in hits])
+        candidates = self.rate(asked, merge(spans, limit=MAX_ANSWERS), hits)
         done = time.perf_counter()
         timings = {
             "retrieve": 1000 * (retrieved - begun),
             "read": 1000 * (done - retrieved),
             "total": 1000 * (done - begun),
         }
-        reply = self._reply(question, asked, hits, spans, timings)
-        return replace(reply, resolved_question=question) if asked == cleaned else reply
+        return Findings(asked, cleaned, tuple(hits), tuple(spans), tuple(candidates), timings)
 
     def ask_many(
         self, questions: Sequence[str], *, k: int | None = None, histories: Sequence[Sequence[Turn]] | None = None
@@ -124,22 +162,20 @@ class Assistant:
         return [self.ask(q, k=k, history=history) for q, history in zip(questions, turns, strict=True)]
 
     def _reply(
-        self, question: str, asked: str, hits: list[Hit], spans: list[ScoredSpan], timings: dict[str, float]
+        self,
+        question: str,
+        found: Findings,
+        status: Status,
+        answers: tuple[Answer, ...] = (),
+        no_answer: NoAnswer | None = None,
     ) -> Reply:
-        candidates = self.rate(asked, merge(spans, limit=MAX_ANSWERS), hits)
-        threshold = self.calibration.threshold if self.calibration else UNCALIBRATED_THRESHOLD
-        best = _strength(candidates[0]) if candidates else None
-        status: Status = "answered"
-        no_answer = None
-        if best is None or best < threshold:
-            reason = _reason(asked, hits, candidates)
-            near = tuple(cite(span) for span in _nearest(spans)) if reason != "question_not_understood" else ()
-            status, no_answer, candidates = "no_answer", NoAnswer(reason, threshold, best, near), []
-        else:
-            sides = conflicting(candidates)
-            status = "conflicting" if len(sides) > 1 else "answered"
-            candidates = sides
-        return Reply(question, asked, status, tuple(candidates), no_answer, self.manifest, timings, hits=tuple(hits))
+        resolved = question if found.asked == found.typed else found.asked
+        return Reply(question, resolved, status, answers, no_answer, self.manifest, found.timings_ms, hits=found.hits)
+
+    @property
+    def threshold(self) -> float:
+        """What the first answer needs to be shown: a confidence, or without a calibration a score."""
+        return self.calibration.threshold if self.calibration else UNCALIBRATED_THRESHOLD
 
     def understood(self, question: str, history: Sequence[Turn]) -> str:
         """The question as it is searched: with what it needs of the history, and without slips of the keyboard."""
@@ -158,15 +194,15 @@ def _strength(answer: Answer) -> float:
     return answer.score if answer.confidence is None else answer.confidence
 
 
-def _reason(asked: str, hits: list[Hit], candidates: list[Answer]) -> Reason:
-    if not re.search(r"\w", asked):
+def _reason(found: Findings) -> Reason:
+    if not re.search(r"\w", found.asked):
         return "question_not_understood"
-    if not hits:
+    if not found.hits:
         return "nothing_retrieved"
-    return "below_threshold" if candidates else "no_span"
+    return "below_threshold" if found.candidates else "no_span"
 
 
-def _nearest(spans: list[ScoredSpan]) -> list[ScoredSpan]:
+def _nearest(spans: Sequence[ScoredSpan]) -> list[ScoredSpan]:
     """The best span of each of the first few sentences."""
     nearest: list[ScoredSpan] = []
     for span in spans:
@@ -199,6 +235,14 @@ def default_index(folder: Path) -> Path:
     return user_cache_path("quotewise") / "indexes" / key
 
 
+class Indexed(NamedTuple):
+    """A folder behind its index, what of the folder was left out, and what the index held until now."""
+
+    retriever: Retriever
+    skipped: tuple[Skipped, ...]
+    before: Corpus
+
+
 def indexed(
     folder: Path,
     *,
@@ -206,36 +250,56 @@ def indexed(
     encoder: Encoder,
     progress: Progress | None,
     rebuild: bool = False,
-) -> Retriever:
-    """The passages of a folder behind an index that is up to date: read from disk, or built and stored.
+    include: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
+) -> Indexed:
+    """Bring the index of a folder up to date and open it: only texts that it does not have are parsed and embedded.
 
-    With rebuild, whatever is stored is replaced, damaged or not.
+    Patterns that are not given stay as they were. With rebuild, whatever is stored is replaced, damaged or not.
     Raises NoDocumentsError, IndexStoreError.
     """
-    corpus, skipped = read_folder(folder)
-    for one in skipped:
-        logger.warning("skipped %s (%s): %s", one.path, one.reason, one.detail)
     place = Path(index) if index is not None else default_index(folder)
-    about = {
+    stored = None if rebuild else _stored(place, encoder)
+    about = stored.about if stored else {}
+    known = Retriever.from_blobs(stored.blobs, encoder, about["probe"]) if stored else None
+    before = known.corpus if known else Corpus(())
+    patterns = {
+        "include": list(about.get("include", ()) if include is None else include),
+        "exclude": list(about.get("exclude", ()) if exclude is None else exclude),
+    }
+    corpus, skipped = read_folder(folder, known={one.document_id: one for one in before.documents}, **patterns)
+    promises = {
         "encoder": encoder.name,
         "encoder_fingerprint": encoder.fingerprint,
         "layout": LAYOUT,
         "chunking": [MAX_CHARS, OVERLAP_SENTENCES, version("sentencex")],
         "corpus_sha256": corpus.sha256,
+        **patterns,
     }
-    if not rebuild:
-        try:
-            stored = store.load(place)
-        except store.NoIndexError:
-            logger.info("no index yet in %s", place)
-        else:
-            _check_encoder(stored, encoder, place)
-            if stored.about == about:
-                return Retriever.from_blobs(stored.blobs, encoder)
+    if known and corpus == before and {**about, **promises} == about:
+        return Indexed(known, skipped, before)
     passages = [passage for document in corpus.documents for passage in chunk_document(document)]
-    retriever = Retriever.build(passages, encoder, progress=progress)
-    store.save(place, retriever.to_blobs(), about=about)
-    return retriever
+    retriever = Retriever.build(passages, encoder, known=known, progress=progress)
+    made = {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": version("quotewise"),
+        "folder": str(folder.resolve()),
+        "passages": len(passages),
+        "probe": retriever.probe,
+    }
+    store.save(place, retriever.to_blobs(), about={**promises, **made})
+    return Indexed(retriever, skipped, before)
+
+
+def _stored(place: Path, encoder: Encoder) -> store.Stored | None:
+    """What the index holds, or None if there is none that this version can read."""
+    try:
+        stored = store.load(place)
+    except store.NoIndexError as error:
+        logger.info("%s", error)
+        return None
+    _check_encoder(stored, encoder, place)
+    return stored if stored.about["layout"] == LAYOUT else None
 
 
 def _check_encoder(stored: store.Stored, encoder: Encoder, place: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from textwrap import fill
 
-from .datatypes import Answer, Citation, NoAnswer, Reason, Reply, Span
+from qa.datatypes import Answer, Citation, NoAnswer, Reason, Reply, Span
 
 SIDE = 300  # characters of a sentence shown on either side of the quote
 WIDTH = 100  # columns of the terminal form
@@ -23,6 +23,7 @@ REASONS: dict[Reason, str] = {
 NOT_FOUND = "I could not find an answer in these documents."
 DISAGREE = "The documents disagree."
 NEAREST = "Nearest passages (not answers)"
+WORDS = (("very likely", 0.85), ("likely", 0.6), ("unsure", 0.0))  # and the confidence each needs
 _MARKUP = re.compile(r"[!-/:-@\[-`{-~\t\n\r]|\A | \Z")
 _BLANKS = re.compile(r"[\s\x1c-\x1f\x85\u2028\u2029]+")
 _UNSAFE_IN_TERMINAL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -55,8 +56,8 @@ def to_html(reply: Reply) -> str:
     for answer, numbered in _numbered(reply.answers):
         note = f'<span class="qw-confidence">{confidence_words(answer)}</span>'
         parts.append(f'<h3 class="qw-answer"><span dir="auto">{escape_html(answer.text)}</span> {note}</h3>')
-        if agree := _agreement(answer):
-            parts.append(f'<p class="qw-note">{agree}</p>')
+        if note := _note(answer):
+            parts.append(f'<p class="qw-note">{escape_html(note)}</p>')
         parts.extend(_card(citation, number) for number, citation in numbered)
     if reply.no_answer is not None:
         parts.append(f'<p class="qw-verdict">{NOT_FOUND}</p><p class="qw-note">{reason_sentence(reply.no_answer)}</p>')
@@ -79,9 +80,9 @@ def to_markdown(reply: Reply) -> str:
         before, quote, after = _around(numbered[0][1], escape_markdown)
         blocks.append(f"**{escape_markdown(answer.text)}** {links} · {confidence_words(answer)}")
         blocks.append(f"> {before}<mark>{quote}</mark>{after}")
-        blocks.append(f"{escape_markdown(_title(numbered[0][1]))}, {_place(numbered[0][1].span)}")
-        if agree := _agreement(answer):
-            blocks[-1] += f" · {agree}"
+        blocks.append(f"{escape_markdown(_title(numbered[0][1]))}, {_place(numbered[0][1], numbered[0][1].span)}")
+        if note := _note(answer):
+            blocks[-1] += f" · {escape_markdown(note)}"
     return "\n\n".join(blocks)
 
 
@@ -93,8 +94,8 @@ def to_text(reply: Reply) -> str:
     if reply.status == "conflicting":
         lines += [DISAGREE, ""]
     for answer, numbered in _numbered(reply.answers):
-        agree = _agreement(answer)
-        lines.append(f"{escape_terminal(answer.text)}  ({confidence_words(answer)}{'; ' + agree if agree else ''})")
+        note = escape_terminal(_note(answer))
+        lines.append(f"{escape_terminal(answer.text)}  ({confidence_words(answer)}{'; ' + note if note else ''})")
         for number, citation in numbered:
             before, quote, after = _around(citation, escape_terminal)
             lines += ["", *_entry(f"[{number}] ", citation, f"{before}»{quote}«{after}", citation.span)]
@@ -113,7 +114,7 @@ def confidence_words(answer: Answer) -> str:
     """Return how sure the answer is: a word with the calibrated percentage, or the raw score named as such."""
     if answer.confidence is None:
         return f"uncalibrated score {answer.score:.1f}"
-    word = "very likely" if answer.confidence >= 0.85 else "likely" if answer.confidence >= 0.6 else "unsure"
+    word = next(word for word, at_least in WORDS if answer.confidence >= at_least)
     return f"{word}, {int(answer.confidence * 100 + 1e-9)}%"  # rounded down: 84.9% is not yet "very likely, 85%"
 
 
@@ -142,7 +143,7 @@ def _numbered(answers: Sequence[Answer]) -> Iterator[tuple[Answer, list[tuple[in
 def _card(citation: Citation, number: int) -> str:
     """Return the HTML card of one citation, its quote marked; the copied text is the server's, exact."""
     before, quote, after = _around(citation, escape_html)
-    place = f"{citation.document.document_id}, {_place(citation.span)}"
+    place = f"{citation.document.document_id}, {_place(citation, citation.span)}"
     source = f"{citation.document.title}; {place}" if citation.document.title else place
     copied = escape_html(f"“{citation.context}” ({source})")
     return (
@@ -156,7 +157,7 @@ def _card(citation: Citation, number: int) -> str:
 
 def _near_miss(citation: Citation) -> str:
     """Return the HTML card of a passage that is not an answer: no number, no mark."""
-    place = f"{citation.document.document_id}, {_place(citation.sentence)}"
+    place = f"{citation.document.document_id}, {_place(citation, citation.sentence)}"
     return (
         f'<article class="qw-card qw-miss">\n<h4><cite dir="auto">{escape_html(_title(citation))}</cite></h4>\n'
         f'<blockquote dir="auto">{"".join(_around(citation, escape_html))}</blockquote>\n'
@@ -170,7 +171,7 @@ def _entry(bullet: str, citation: Citation, sentence: str, span: Span) -> list[s
     return [
         f"{bullet}{escape_terminal(_title(citation))}",
         fill(sentence, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False),
-        f"{indent}{escape_terminal(citation.document.document_id)}, {_place(span)}",
+        f"{indent}{escape_terminal(citation.document.document_id)}, {_place(citation, span)}",
     ]
 
 
@@ -183,10 +184,17 @@ def _around(citation: Citation, escape: Callable[[str], str]) -> tuple[str, str,
     return escape(shown_before), escape(citation.quote), escape(shown_after)
 
 
-def _agreement(answer: Answer) -> str:
-    """Return how many documents give this answer, or "" when one does."""
+def _note(answer: Answer) -> str:
+    """Return how many documents give this answer, if several, and as of when it holds, if that is known; or ""."""
+    notes = []
     count = len({citation.document.document_id for citation in answer.citations})
-    return f"{count} documents agree" if count > 1 else ""
+    if count > 1:
+        copies = count - answer.voices
+        notes.append(f"{count} documents agree" + (f", {copies} in the same words as another" if copies else ""))
+    if answer.as_of:
+        relative = " (when it was written)" if answer.as_of.relative else ""
+        notes.append(f"its time: {answer.as_of.text}{relative}")
+    return "; ".join(notes)
 
 
 def _title(citation: Citation) -> str:
@@ -194,9 +202,10 @@ def _title(citation: Citation) -> str:
     return citation.document.title or citation.document.document_id
 
 
-def _place(span: Span) -> str:
-    """Return a place in a document, half-open."""
-    return f"characters {span.start}–{span.end}"
+def _place(citation: Citation, span: Span) -> str:
+    """Return a place in the citation's document, half-open, with its page where there are pages."""
+    page = citation.document.page(span.start)
+    return f"{f'page {page}, ' if page is not None else ''}characters {span.start}–{span.end}"
 
 
 def _encodable(text: str) -> str:

@@ -1,7 +1,7 @@
-"""The command `qa`: ask, ask --batch, verify, index, chat. Reads arguments and prints; the work is done elsewhere.
+"""The command `qa`: ask, ask --batch, why, verify, index, chat. Reads arguments and prints; the work is done elsewhere.
 
-Exit codes: 0 answered or abstained cleanly, or every quote verified; 1 failure; 2 bad usage. Messages go to stderr, one
-line, saying what to do.
+Exit codes: 0 answered or abstained cleanly, or every quote verified; 1 failure; 2 bad usage; 3 `index --strict` left a
+text out. Messages go to stderr, one line, saying what to do.
 """
 
 import argparse
@@ -10,7 +10,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -19,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from qa.formats import FORMATS
 
 if TYPE_CHECKING:
-    from qa.assistant import Assistant, Progress
-    from qa.datatypes import Reply
+    from qa.assistant import Assistant, Indexed, Progress
+    from qa.datatypes import Corpus, Reply
     from qa.followup import Turn
 
 EXAMPLES = (
@@ -111,14 +112,35 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--out", type=Path, metavar="FILE", help="where the replies of --batch go, as JSON Lines")
     ask.set_defaults(run=_ask, parser=ask)
 
+    why = commands.add_parser("why", parents=[models, reading], help="tell where an expected answer was lost")
+    why.add_argument("question", help="the question, in quotation marks")
+    why.add_argument("--expect", required=True, metavar="TEXT", help="words of the passage that should have answered")
+    why.add_argument("--doc", metavar="NAME", help="the document they stand in (default: any)")
+    why.add_argument("--k", type=_positive, metavar="N", help="how many passages to read (default: by corpus size)")
+    why.add_argument("--json", action="store_true", help="print the explanation as JSON")
+    why.set_defaults(run=_why)
+
     verify = commands.add_parser("verify", parents=[documents], help="check that the quotes of a reply still stand")
     verify.add_argument("reply", type=Path, metavar="REPLY.json", help="what ask --json printed or ask --batch wrote")
     verify.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     verify.set_defaults(run=_verify)
 
-    index = commands.add_parser("index", parents=[models], help="read a folder of documents and build its index anew")
-    index.add_argument("docs", type=Path, metavar="DIR", help="the documents")
-    index.set_defaults(run=_index)
+    index = commands.add_parser(
+        "index",
+        parents=[models],
+        usage="qa index [update | status | verify | repair] DIR [--report FILE] [--include PATTERN] ... (see --help)",
+        help="read a folder of documents and build its index anew, or look after it",
+        description="Build the index of a folder anew; or bring it up to date (update), compare it with the folder "
+        "(status), check every byte of it (verify), or go back to its newest whole state (repair). A single word is "
+        "always the folder.",
+    )
+    index.add_argument("words", nargs="+", metavar="DIR", help="the documents; before it at most one of the four words")
+    index.add_argument("--update", action="store_true", help="read and embed only what changed, as the word update")
+    index.add_argument("--include", action="append", metavar="PATTERN", help="read only such paths; may be repeated")
+    index.add_argument("--exclude", action="append", metavar="PATTERN", help="leave such paths out; may be repeated")
+    index.add_argument("--report", type=Path, metavar="FILE", help="write what became of every file, as JSON")
+    index.add_argument("--strict", action="store_true", help="exit with 3 if a file was skipped or only partly read")
+    index.set_defaults(run=_index, parser=index)
 
     chat = commands.add_parser("chat", parents=[models, reading], help="open the chat page")
     chat.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
@@ -236,6 +258,18 @@ def _json(data: Any, *, indent: int | None = None, encoding: str = "utf-8") -> s
     return re.sub(r"[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+def _why(arguments: argparse.Namespace) -> int:
+    from qa.why import explain, to_text
+
+    assistant = _assistant(arguments)
+    explanation = explain(assistant, arguments.question, arguments.expect, document_id=arguments.doc, k=arguments.k)
+    if arguments.json:
+        _print_json(explanation.to_dict())
+    else:
+        print(to_text(explanation), end="")
+    return 0
+
+
 def _verify(arguments: argparse.Namespace) -> int:
     from qa.citation import escape_terminal
     from qa.documents import read_folder
@@ -256,16 +290,142 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _index(arguments: argparse.Namespace) -> int:
-    from embeddings.encoder import DEFAULT_MODEL, SentenceEncoder
-    from qa.assistant import default_index, indexed
+    from qa.assistant import default_index
 
+    *action, docs = arguments.words
+    folder = Path(docs)
+    if len(action) > 1 or not set(action) <= {"update", *INDEX_ACTIONS}:
+        arguments.parser.error(f"expected a folder, after update, status, verify, repair or nothing; got {action[0]!r}")
+    if not action and docs in ("update", *INDEX_ACTIONS) and not folder.is_dir():
+        arguments.parser.error(f"expected a folder after {docs}, as in: qa index {docs} DIR")
+    place = arguments.index or default_index(folder)
+    if not action or action == ["update"]:
+        return _index_build(arguments, folder, place, rebuild=not (action or arguments.update))
+    if arguments.update or arguments.strict or arguments.include or arguments.exclude or arguments.report:
+        arguments.parser.error(f"{action[0]} takes no option but --index")
+    return INDEX_ACTIONS[action[0]](folder, place)
+
+
+def _index_build(arguments: argparse.Namespace, folder: Path, place: Path, *, rebuild: bool) -> int:
+    from embeddings.encoder import DEFAULT_MODEL, SentenceEncoder
+    from qa.assistant import indexed
+
+    if arguments.report is not None and (arguments.report.is_dir() or not arguments.report.parent.is_dir()):
+        raise ValueError(f"cannot write the report to {arguments.report}: name a file in a folder that exists")
     _quiet()
     encoder = SentenceEncoder(arguments.encoder or DEFAULT_MODEL)
     with _progress_bar() as progress:
-        retriever = indexed(arguments.docs, index=arguments.index, encoder=encoder, progress=progress, rebuild=True)
-    place = arguments.index or default_index(arguments.docs)
-    print(f"{len(retriever.corpus.documents)} documents, {len(retriever.passages)} passages, index in {place}")
+        done = indexed(
+            folder,
+            index=place,
+            encoder=encoder,
+            progress=progress,
+            rebuild=rebuild,
+            include=arguments.include,
+            exclude=arguments.exclude,
+        )
+    files = _files(done)
+    print(
+        f"{len(done.retriever.corpus.documents)} documents, {len(done.retriever.passages)} passages, index in {place}"
+    )
+    if not rebuild:
+        changes = _changes(done.before, done.retriever.corpus)
+        print(", ".join(f"{len(names)} {kind}" for kind, names in changes.items() if names) or "nothing had changed")
+    for line in _table(files):
+        print(line)
+    if arguments.report is not None:
+        report = {"folder": str(folder), "index": str(place), "passages": len(done.retriever.passages), "files": files}
+        arguments.report.write_text(_json(report, indent=1) + "\n", encoding="utf-8")
+    left_out = any(file["status"] != "indexed" and file["reason"] != "duplicate" for file in files)
+    return 3 if arguments.strict and left_out else 0
+
+
+def _files(done: "Indexed") -> list[dict[str, Any]]:
+    """What became of every file: indexed, partial (some of it is lost) or skipped, with the reason's code."""
+    passages = Counter(passage.document.document_id for passage in done.retriever.passages)
+    files: list[dict[str, Any]] = [
+        {
+            "path": document.document_id,
+            "status": "partial" if document.lost else "indexed",
+            "reason": "lost" if document.lost else None,
+            "detail": document.lost,
+            "sha256": document.source_sha256,
+            "decoded": document.decoded,
+            "characters": len(document.text),
+            "passages": passages[document.document_id],
+        }
+        for document in done.retriever.corpus.documents
+    ]
+    return files + [{"status": "skipped", **vars(one)} for one in done.skipped]
+
+
+def _table(files: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each reason why files are not wholly indexed: how many, the first three, and the first's detail."""
+    from qa.citation import escape_terminal
+
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for file in files:
+        if file["status"] != "indexed":
+            groups.setdefault((file["status"], file["reason"]), []).append(file)
+    for (status, reason), group in sorted(groups.items()):
+        names = ", ".join(escape_terminal(file["path"]) for file in group[:3])
+        more = f" and {len(group) - 3} more" if len(group) > 3 else ""
+        yield f"{status} {len(group):>5} {reason:<16} {names}{more}: {escape_terminal(group[0]['detail'])}"
+
+
+def _changes(before: "Corpus", now: "Corpus") -> dict[str, list[str]]:
+    """The ids of the documents that came, changed and went."""
+    old, new = ({one.document_id: one.source_sha256 for one in corpus.documents} for corpus in (before, now))
+    return {
+        "added": [name for name in new if name not in old],
+        "changed": [name for name in new if name in old and new[name] != old[name]],
+        "gone": [name for name in old if name not in new],
+    }
+
+
+def _index_status(folder: Path, place: Path) -> int:
+    from embeddings import store
+    from qa.citation import escape_terminal
+    from qa.datatypes import Corpus
+    from qa.documents import read_folder
+    from qa.retriever import read_documents
+
+    stored = store.load(place)
+    about, before = stored.about, Corpus(tuple(read_documents(stored.blobs)))
+    known = {document.document_id: document for document in before.documents}
+    now, _ = read_folder(folder, include=about["include"], exclude=about["exclude"], known=known)
+    changes = _changes(before, now)
+    print(f"index       {place}, {stored.generation}")
+    print(f"made        {about['made']} by quotewise {about['version']} with {about['encoder']}")
+    print(f"holds       {len(before.documents)} documents, {about['passages']} passages")
+    for kind, names in changes.items():
+        for name in names:
+            print(f"{kind:<11} {escape_terminal(name)}")
+    print(f"bring it up to date with: qa index update {folder}" if any(changes.values()) else "up to date")
     return 0
+
+
+def _index_verify(folder: Path, place: Path) -> int:
+    from embeddings import store
+
+    checked = store.verify(place)
+    for one in checked:
+        name = one.path.relative_to(place).as_posix()
+        print(f"BAD  {name}  {one.problem}" if one.problem else f"OK   {name}")
+    if any(one.problem for one in checked):
+        print(f"qa: the index in {place} is damaged; mend it with: qa index repair {folder}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _index_repair(folder: Path, place: Path) -> int:
+    from embeddings import store
+
+    print("\n".join(store.repair(place)) or "nothing to repair")
+    return 0
+
+
+INDEX_ACTIONS = {"status": _index_status, "verify": _index_verify, "repair": _index_repair}
 
 
 def _chat(arguments: argparse.Namespace) -> int:

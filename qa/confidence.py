@@ -15,8 +15,8 @@ from pathlib import Path
 import Stemmer
 
 from embeddings.lexical import terms
-from qa.answers import MONTHS
 from qa.datatypes import Answer, Hit
+from qa.values import MONTHS
 
 UNCALIBRATED_THRESHOLD = 0.0  # logit: an answer must beat "not here"
 SHIPPED = Path(__file__).parent / "calibration.json"
@@ -48,7 +48,7 @@ class Features:
     score: float  # logit of the best span over "not here"
     similarity: float  # cosine of the question and the passage that holds the answer
     sentence_overlap: float  # share of the question's terms that the answer's own sentence has
-    support: float  # 1 if a second document says the same
+    support: float  # 1 if a second document says the same in words of its own
     brevity: float  # 1 / (1 + words of the answer)
     fits: float  # 1 if the answer holds what the question's words ask for (a figure, a time, a name), -1 if not, else 0
 
@@ -65,7 +65,7 @@ def features(question: str, answers: Sequence[Answer], hits: Sequence[Hit]) -> l
                 score=answer.score,
                 similarity=max((hit.similarity for hit in holding), default=0.0),
                 sentence_overlap=_share(asked, place.context),
-                support=float(len({c.document.document_id for c in answer.citations}) > 1),
+                support=float(answer.voices > 1),
                 brevity=1 / (1 + len(re.findall(r"\w+", answer.text))),
                 fits=_fits(question, answer.text),
             )

@@ -4,11 +4,14 @@ A quote cannot be wrong: `Passage.text`, `Citation.quote` and `Answer.text` are 
 `Document.text`. Nothing else stores a copy. All offsets are half-open and count Unicode code points.
 """
 
+import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal
 
+COPIED = 0.8  # of two sentences' words, taken together, that both must have to be copies of one
 Status = Literal["answered", "conflicting", "no_answer"]
 Reason = Literal["question_not_understood", "nothing_retrieved", "no_span", "below_threshold"]
 
@@ -39,11 +42,22 @@ class Document:
     """A file as it was read: its text never changes afterwards."""
 
     document_id: str  # path relative to the documents folder, with forward slashes
-    text: str = field(repr=False)  # the file decoded as `decoded` says, newlines untouched
+    text: str = field(repr=False)  # a text file decoded as `decoded` says, newlines untouched; else what was extracted
     title: str  # "" when the document has none
     source_sha256: str  # of the file's bytes
-    decoded: str  # how bytes became text, for example "utf-8"
+    decoded: str  # how bytes became text: "utf-8", or a format and its parser: "pdf, pypdfium2 5.15.2, rules 1"
     url: str | None = None
+    pages: tuple[int, ...] = field(default=(), repr=False)  # where each page of a PDF begins; () without pages
+    lost: str = ""  # what could not be read of the file: such a document is partial
+    date: str | None = None  # the day the file says it was published or sent: "2026-11-22"
+
+    def __post_init__(self) -> None:
+        """Take the pages as JSON gives them back, a list."""
+        object.__setattr__(self, "pages", tuple(self.pages))
+
+    def page(self, offset: int) -> int | None:
+        """The number of the page, from 1, on which a character stands; None if the document has no pages."""
+        return bisect_right(self.pages, offset) or None
 
     def slice(self, span: Span) -> str:
         """The characters of this range, exactly.
@@ -114,6 +128,11 @@ class Citation:
         """The 32 characters after the quote, or as many as there are."""
         return self.document.text[self.span.end : self.span.end + 32]
 
+    @property
+    def page(self) -> int | None:
+        """The page on which the quote begins, or None if the document has no pages."""
+        return self.document.page(self.span.start)
+
     def selectors(self) -> list[dict[str, Any]]:
         """The place by its quote and by its position: Web Annotation Data Model (W3C 2017), 4.2.4 and 4.2.5."""
         return [
@@ -122,7 +141,8 @@ class Citation:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """The citation object of the JSON contract."""
+        """The citation object of the JSON contract; "page" is in it where the document has pages."""
+        page = {"page": self.page} if self.page is not None else {}
         return {
             "document_id": self.document.document_id,
             "title": self.document.title,
@@ -135,7 +155,31 @@ class Citation:
             "suffix": self.suffix,
             "source_sha256": self.document.source_sha256,
             "url": self.document.url,
+            **page,
         }
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """A time that a text names, for which what it says there holds."""
+
+    text: str  # as it is written
+    value: str  # normalised, ISO 8601: "2014", "2014-11", "2014-12-31", "2014/2016"; "" if it is relative
+
+    @property
+    def relative(self) -> bool:
+        """Whether one must know when the text was written to tell when that is."""
+        return not self.value
+
+    @property
+    def years(self) -> range | None:
+        """The years it names; None if it is relative."""
+        named = [int(part[:4]) for part in self.value.split("/") if part]
+        return range(named[0], named[-1] + 1) if named else None
+
+    def to_dict(self) -> dict[str, str | bool]:
+        """The time as the sides of a disagreement carry it in JSON."""
+        return {"text": self.text, "value": self.value, "relative": self.relative}
 
 
 @dataclass(frozen=True)
@@ -146,20 +190,37 @@ class Answer:
     score: float  # of its best span: logit, as in ScoredSpan
     confidence: float | None  # calibrated probability that this answer is right; None without a calibration
     citations: tuple[Citation, ...]
+    as_of: AsOf | None = None  # of the best citation; only the sides of a disagreement have it
 
     @property
     def text(self) -> str:
         """The exact quote of the best citation."""
         return self.citations[0].quote
 
+    @property
+    def voices(self) -> int:
+        """How many documents say it in their own words; those that share a sentence, as wire copies do, are one."""
+        heard: dict[str, list[set[str]]] = {}  # the words of every sentence, by document
+        for citation in self.citations:
+            words = set(re.findall(r"\w+", citation.context.casefold()))
+            heard.setdefault(citation.document.document_id, []).append(words)
+        own: list[set[str]] = []
+        count = 0
+        for said in heard.values():
+            count += not any(len(one & other) >= COPIED * len(one | other) for one in said for other in own)
+            own += said
+        return count
+
     def to_dict(self) -> dict[str, Any]:
-        """The answer object of the JSON contract."""
+        """The answer object of the JSON contract; "as_of" is in it where a side of a disagreement names its time."""
+        time = {"as_of": self.as_of.to_dict()} if self.as_of else {}
         return {
             "text": self.text,
             "value": self.value,
             "confidence": self.confidence,
             "score": self.score,
             "citations": [citation.to_dict() for citation in self.citations],
+            **time,
         }
 
 

@@ -1,37 +1,51 @@
-"""Read files into Documents: bytes once, a hash of those bytes, text decoded as recorded and never changed.
+"""Read files into Documents: bytes once, a hash of those bytes, and their text, how it was read recorded with it.
 
+The text of a plain text file is what it holds, decoded and never changed; of others it is what `extract.py` finds.
 What cannot be read is reported with a reason, never guessed at. Nothing here cuts text into pieces: see `chunking.py`.
 """
 
-import codecs
 import errno
+import json
 import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from charset_normalizer import from_bytes
-
+from qa.charset import UnreadableError, decode_text
+from qa.confine import run_confined
 from qa.datatypes import Corpus, Document
 
 MAX_BYTES = 50_000_000
+MAX_FILES = 10_000
+MAX_DEPTH = 32
 MAX_TITLE_CHARS = 150
-LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # between any two line breaks Unicode knows
-MARKS = (  # subtle: UTF-32's mark begins with UTF-16's, so it comes first
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+AT_ONCE = min(4, os.cpu_count() or 1)  # files that are read side by side
+RULES = (
+    1  # of `extract.py` and `pdf.py`: when they read the same bytes otherwise, count up, and known texts are read anew
 )
-OTHER_FORMATS = (b"%PDF-", b"{\\rtf")  # files that are partly text, but not to be read as text
-CONTROL = re.compile(r"[\x01-\x08\x0e-\x1a\x7f]")
+LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # between any two line breaks Unicode knows
 HEADING = re.compile(r"#{1,6}\s+(.*?)(\s+#+)?")
 SENTENCE_END = re.compile(r"""[.!?\u2026\u3002,;]["'\u2019\u201d\u00bb)\]]*$""")
+KINDS = {  # suffix -> what it promises; the bytes decide
+    **dict.fromkeys((".csv", ".markdown", ".md", ".text", ".tsv", ".txt"), "text"),
+    **dict.fromkeys((".htm", ".html", ".xhtml"), "html"),
+    **dict.fromkeys((".docx", ".epub", ".odt"), "archive"),
+    ".eml": "mail",
+    ".pdf": "pdf",
+}
+SUPPORTED = ", ".join(sorted(KINDS))
+PARSERS = {"archive": "lxml", "html": "lxml", "mail": "lxml", "pdf": "pypdfium2"}
+OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+NOT_OURS = ("__MACOSX", "~$*", "Thumbs.db", "desktop.ini", "CVS")  # beside what is hidden: left by other programs
 
 
 @dataclass(frozen=True)
@@ -46,8 +60,9 @@ class Skipped:
 class UnreadableDocumentError(ValueError):
     """A file that cannot become a Document.
 
-    `reason` is one of: bad_name, binary, empty, link, missing, no_text, not_regular, permission, symlink_outside,
-    too_large, undecodable, unreadable, unsupported. `detail` says what is wrong and what to do.
+    `reason` is one of: bad_name, binary, crashed, damaged, dtd_present, empty, encrypted, link, memory_limit, missing,
+    no_text, not_regular, permission, symlink_outside, time_limit, too_deep, too_large, undecodable, unreadable,
+    unsupported; a Skipped may also be a duplicate or too_many. `detail` says what is wrong and what to do.
     """
 
     def __init__(self, document_id: str, reason: str, detail: str) -> None:
@@ -61,83 +76,120 @@ class NoDocumentsError(ValueError):
     """A folder without a readable document."""
 
 
-def read_folder(folder: Path) -> tuple[Corpus, tuple[Skipped, ...]]:
+def read_folder(
+    folder: Path,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    known: Mapping[str, Document] | None = None,
+) -> tuple[Corpus, tuple[Skipped, ...]]:
     """Read every supported file below a folder; return the documents and what was left out, both in order of path.
 
-    Hidden files and folders are passed over. A link is read if it names a file in the folder that is not read under
-    its own name; links to folders are not followed. Raises NoDocumentsError if nothing can be read.
+    Hidden files and folders are passed over, as is what the patterns leave out (see `matches`). A link is read if it
+    names a file in the folder that is not read under its own name; links to folders are not followed. Of files with
+    the same bytes the first is read. Where file and parser are those of the document of that id in `known`, that is
+    taken as it is. Raises NoDocumentsError if nothing can be read.
     """
     if not os.path.isdir(folder):
         found = "is a file" if os.path.lexists(folder) else "does not exist"
         raise NoDocumentsError(f"{str(folder)!r} {found}; name a folder with {SUPPORTED} files")
-    root = Path(os.path.realpath(folder))
-    documents: dict[str, Document] = {}  # by real path
-    skipped: list[Skipped] = []
-    for path, problem in sorted(_walk(root), key=lambda found: (os.path.islink(found[0]), found[0])):  # links come last
-        name = path.relative_to(root).as_posix()
-        document_id = os.fsencode(name).decode("utf-8", "backslashreplace")
-        target = os.path.realpath(path)
-        try:
-            if problem is not None:
-                raise _unreadable(document_id, problem)
-            if document_id != name:
-                raise UnreadableDocumentError(document_id, "bad_name", "has a name that is not UTF-8; rename it")
-            if os.path.islink(path) and os.path.exists(path):
-                _check_link(document_id, Path(target), root, known=target in documents)
-            documents[target] = read_document(path, document_id)
-        except UnreadableDocumentError as error:
-            skipped.append(Skipped(document_id, error.reason, error.detail))
+    files, skipped = _find_files(Path(os.path.realpath(folder)), include, exclude)
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # most of the time is spent waiting for the processes of `confine.py`
+        read = pool.map(lambda document_id: _try(files[document_id], document_id, known or {}), sorted(files))
+        results = list(read)
+    documents: dict[str, Document] = {}  # by hash
+    for result in results:
+        if isinstance(result, Skipped):
+            skipped.append(result)
+        elif (first := documents.setdefault(result.source_sha256, result)) is not result:
+            detail = f"has the same bytes as {first.document_id!r}, which is read; remove one of them"
+            skipped.append(Skipped(result.document_id, "duplicate", detail))
     left_out = tuple(sorted(skipped, key=lambda one: one.path))
     if not documents:
         reasons = Counter(one.reason for one in left_out)
-        why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "it is empty"
+        why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+        why = why or ("nothing matches the patterns" if include or exclude else "it is empty")
         message = f"{str(folder)!r} has no readable {SUPPORTED} file ({len(left_out)} skipped: {why}); put some there"
         raise NoDocumentsError(message)
-    return Corpus(tuple(sorted(documents.values(), key=lambda document: document.document_id))), left_out
+    return Corpus(tuple(documents.values())), left_out
 
 
-def read_document(path: Path, document_id: str) -> Document:
-    """Read one file. Its text is `bytes.decode(codec)` with the codec that `decoded` begins with, without the mark.
+def matches(document_id: str, patterns: Sequence[str]) -> bool:
+    """Whether a document is meant by one of the patterns: "*.pdf", "reports/*", "reports", "**/notes/*.md".
 
+    `*` stands for any characters, those between folders too; `**/` for any folders or none.
+    """
+    forms = {form for p in patterns for form in (p, p.replace("**/", ""), f"{p.rstrip('/')}/*")}
+    return any(fnmatchcase(document_id, form) for form in forms)
+
+
+def read_document(path: Path, document_id: str, *, known: Document | None = None) -> Document:
+    """Read one file, or return `known` if that came of the same bytes by the same parser.
+
+    The text of a plain text file is `bytes.decode(codec)` with the codec that `decoded` begins with, without the mark.
     Raises UnreadableDocumentError.
     """
-    decode = READERS.get(path.suffix.lower())
-    if decode is None:
-        raise UnreadableDocumentError(document_id, "unsupported", f"is not a {SUPPORTED} file; convert it to one")
+    _check_suffix(path, document_id)
     data = _read_bytes(path, document_id)
-    text, decoded = decode(data, document_id)
-    if not any(map(str.isalnum, text)):
-        raise UnreadableDocumentError(
-            document_id, "no_text", "has no letters or digits; write text into it or remove it"
-        )
-    return Document(document_id, text, find_title(text), sha256(data).hexdigest(), decoded)
-
-
-def decode_text(data: bytes, document_id: str) -> tuple[str, str]:
-    """Decode a text file's bytes: by their byte order mark, else as UTF-8, else as detected; and say which.
-
-    Raises UnreadableDocumentError (binary, undecodable) where a character would have to be guessed or replaced.
-    """
-    binary = UnreadableDocumentError(document_id, "binary", "is not plain text; save its text as UTF-8")
-    marked = next((codec for mark, codec in MARKS if data.startswith(mark)), None)
-    if marked is None and (data.startswith(OTHER_FORMATS) or _is_binary(data.decode("latin-1"))):
-        raise binary
+    digest = sha256(data).hexdigest()
+    suffix = path.suffix.lower()
     try:
-        text, decoded = data.decode(marked or "utf-8"), marked or "utf-8"
-    except UnicodeDecodeError as error:
-        codec = None if marked else _detect_codec(data)
-        if codec is None:
-            detail = f"is not {marked or 'utf-8'} at byte {error.start} nor surely anything else; save it as UTF-8"
-            raise UnreadableDocumentError(document_id, "undecodable", detail) from error
-        text, decoded = data.decode(codec), f"{codec} (detected)"
-    if _is_binary(text):
-        raise binary
-    return text, decoded
+        kind = _kind(data, suffix)
+        if kind == "text":
+            text, decoded = decode_text(data)
+            read: dict[str, Any] = {"text": text, "decoded": decoded}
+        elif known is not None and known.source_sha256 == digest and known.decoded.endswith(_parser(kind)):
+            return known
+        else:
+            read = _extract(kind, data, suffix)
+        if not any(map(str.isalnum, read["text"])):
+            raise UnreadableError("no_text", "has no letters or digits; write text into it or remove it")
+    except UnreadableError as error:
+        raise UnreadableDocumentError(document_id, error.reason, error.detail) from error
+    title = read.pop("title", "") or find_title(read["text"])
+    return Document(document_id, title=title, source_sha256=digest, **read)
 
 
-READERS: dict[str, Callable[[bytes, str], tuple[str, str]]]  # suffix -> reader: a new format is a new entry
-READERS = dict.fromkeys((".markdown", ".md", ".text", ".txt"), decode_text)
-SUPPORTED = ", ".join(READERS)
+def _try(path: Path, document_id: str, known: Mapping[str, Document]) -> Document | Skipped:
+    try:
+        return read_document(path, document_id, known=known.get(document_id))
+    except UnreadableDocumentError as error:
+        return Skipped(document_id, error.reason, error.detail)
+
+
+def _kind(data: bytes, suffix: str) -> str:
+    """Say what the bytes are, whatever the file is called. Raises UnreadableError."""
+    if data.startswith(OLD_OFFICE):
+        if "EncryptedPackage".encode("utf-16-le") in data:
+            raise UnreadableError("encrypted", "is locked with a password; save it without one")
+        raise UnreadableError("unsupported", "is of an old Office program; save it as .docx")
+    kind = KINDS[suffix]
+    if data.startswith(b"%PDF-") or (kind == "pdf" and b"%PDF-" in data[:1024]):
+        return "pdf"
+    if data.startswith(b"PK\x03\x04"):
+        return "archive"
+    if kind in ("archive", "pdf"):
+        raise UnreadableError("damaged", f"is no {suffix} file, whatever its name says; save it anew or rename it")
+    return kind
+
+
+def _extract(kind: str, data: bytes, suffix: str) -> dict[str, Any]:
+    """Have a file read by `extract.py`; return fields of a Document. Raises UnreadableError."""
+    try:
+        read: dict[str, Any] = json.loads(run_confined("qa.extract", kind, data))
+    except json.JSONDecodeError as error:
+        raise UnreadableError("crashed", "stops its parser in the middle; save it anew or convert it") from error
+    if "reason" in read:
+        raise UnreadableError(**read)
+    form = read.pop("form")
+    as_named = KINDS[suffix] == kind and (kind != "archive" or suffix == f".{form}")
+    return {**read, "decoded": f"{form}{'' if as_named else f' named {suffix}'}{_parser(kind)}"}
+
+
+@cache
+def _parser(kind: str) -> str:
+    """What `decoded` ends with for what this version of a parser read."""
+    return f", {PARSERS[kind]} {version(PARSERS[kind])}, rules {RULES}"
 
 
 def find_title(text: str) -> str:
@@ -155,13 +207,56 @@ def find_title(text: str) -> str:
     return title if heading or not (goes_on or SENTENCE_END.search(title)) else ""
 
 
+def _find_files(root: Path, include: Sequence[str], exclude: Sequence[str]) -> tuple[dict[str, Path], list[Skipped]]:
+    """Find the files to read, by their ids, and what is left out before it is opened."""
+    files: dict[str, Path] = {}
+    skipped: list[Skipped] = []
+    targets: set[str] = set()
+    too_many: list[str] = []
+    for path, problem in sorted(_walk(root), key=lambda found: (os.path.islink(found[0]), found[0])):  # links come last
+        name = path.relative_to(root).as_posix()
+        document_id = os.fsencode(name).decode("utf-8", "backslashreplace")
+        if matches(document_id, exclude) or (include and problem is None and not matches(document_id, include)):
+            continue
+        target = os.path.realpath(path)
+        try:
+            if problem is not None:
+                raise _unreadable(document_id, problem)
+            if document_id != name:
+                raise UnreadableDocumentError(document_id, "bad_name", "has a name that is not UTF-8; rename it")
+            if os.path.islink(path) and os.path.exists(path):
+                _check_link(document_id, Path(target), root, known=target in targets)
+            _check_suffix(path, document_id)
+        except UnreadableDocumentError as error:
+            skipped.append(Skipped(document_id, error.reason, error.detail))
+            continue
+        if len(files) == MAX_FILES:
+            too_many.append(document_id)
+            continue
+        targets.add(target)
+        files[document_id] = path
+    if too_many:
+        detail = (
+            f"and {len(too_many) - 1:,} more are over the {MAX_FILES:,} files that are read; name fewer by patterns"
+        )
+        skipped.append(Skipped(too_many[0], "too_many", detail))
+    return files, skipped
+
+
+def _check_suffix(path: Path, document_id: str) -> None:
+    if path.suffix.lower() not in KINDS:
+        raise UnreadableDocumentError(document_id, "unsupported", f"is not a {SUPPORTED} file; convert it to one")
+
+
 def _walk(root: Path) -> Iterator[tuple[Path, OSError | None]]:
-    """Yield everything below root that is not hidden and not a folder, and folders that cannot be listed, with why."""
+    """Yield everything below root that is ours and not a folder, and folders that cannot be listed, with why."""
     folders = [root]
     while folders:
         folder = folders.pop()
         try:
-            entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+            if len(folder.relative_to(root).parts) > MAX_DEPTH:
+                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+            entries = [entry for entry in folder.iterdir() if not _is_not_ours(entry.name)]
         except OSError as error:
             yield folder, error
             continue
@@ -170,6 +265,10 @@ def _walk(root: Path) -> Iterator[tuple[Path, OSError | None]]:
                 folders.append(entry)
             else:
                 yield entry, None
+
+
+def _is_not_ours(name: str) -> bool:
+    return name.startswith(".") or any(fnmatchcase(name, pattern) for pattern in NOT_OURS)
 
 
 def _check_link(document_id: str, target: Path, root: Path, *, known: bool) -> None:
@@ -201,26 +300,8 @@ def _read_bytes(path: Path, document_id: str) -> bytes:
 def _unreadable(document_id: str, error: OSError) -> UnreadableDocumentError:
     if isinstance(error, PermissionError):
         return UnreadableDocumentError(document_id, "permission", "may not be read; give yourself permission to")
+    if error.errno == errno.ENAMETOOLONG:
+        return UnreadableDocumentError(document_id, "too_deep", f"is over {MAX_DEPTH} folders deep; move it up")
     if isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP:
         return UnreadableDocumentError(document_id, "missing", "is gone or links to nothing; put it back or remove it")
     return UnreadableDocumentError(document_id, "unreadable", f"cannot be read ({error.strerror}); copy it elsewhere")
-
-
-def _is_binary(text: str) -> bool:
-    return "\0" in text or len(CONTROL.findall(text)) > 0.05 * len(text)
-
-
-def _detect_codec(data: bytes) -> str | None:
-    """Name the codec of text that is not UTF-8, or None unless it is clear.
-
-    Short text fits many codecs that differ in a letter or two, and the detector's order among them is chance. So
-    cp1252, by far the most common, is taken where it is plausible; others must agree on every character.
-    """
-    rough = data.decode("utf-8", "replace")
-    damaged = rough.count("\ufffd")
-    if len(rough) - len(rough.encode("ascii", "ignore")) >= 2 * damaged > 0:
-        return None  # UTF-8 with a few bad bytes: anything else would turn its good letters into wrong ones
-    plausible = [match for match in from_bytes(data) if match.chaos <= 0.1 and match.coherence >= 0.3]
-    if any("cp1252" in match.could_be_from_charset for match in plausible):
-        return "cp1252"
-    return plausible[0].encoding if len({str(match) for match in plausible}) == 1 else None

@@ -5,19 +5,27 @@ several things and its vector blurs them; a sentence's vector does not, but has 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from io import BytesIO
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from embeddings.dense import DenseIndex, ScoredRow
-from embeddings.encoder import Encoder
+from embeddings.encoder import Encoder, Vectors
 from embeddings.fusion import reciprocal_rank_fusion
 from embeddings.lexical import LexicalIndex
+from embeddings.store import REMEDY, IndexStoreError
 from qa.chunking import sentences_in
 from qa.datatypes import Corpus, Document, Hit, Passage, Span
 
-LAYOUT = 1  # of what `to_blobs` writes: another number, and indexes are built anew
+LAYOUT = 2  # of what `to_blobs` writes: another number, and indexes are built anew
 POOL = 50  # passages that each ranking hands to the fusion
 SENTENCE_POOL = 200
+PROBE = "The museum by the harbour opened in 1931."  # an encoder that gives it another vector is another encoder
+PROBE_TOLERANCE = 1e-3  # of any of its first values; other machines and runtimes differ by some 1e-6
 
 
 def default_k(n_passages: int) -> int:
@@ -32,32 +40,84 @@ def default_k(n_passages: int) -> int:
 class Retriever:
     """Passages behind their indexes; row numbers are positions in `passages`."""
 
-    def __init__(self, passages: Sequence[Passage], dense: DenseIndex, sentences: DenseIndex, encoder: Encoder) -> None:
-        """Join passages, their vectors and their sentences' vectors; the lexical index is made here, of the same texts.
+    def __init__(
+        self,
+        passages: Sequence[Passage],
+        sentences: NDArray[np.int64],
+        dense: DenseIndex,
+        sentence_vectors: DenseIndex,
+        lexical: LexicalIndex,
+        encoder: Encoder,
+        probe: list[float],
+    ) -> None:
+        """Join passages with their indexes and their sentences, shape (n, 4): start, end, first and last passage.
 
-        Raises ValueError if there are not as many vectors as passages and sentences.
+        The probe is how PROBE's vector began when the others were made. Raises ValueError if there are not as many
+        vectors as passages and sentences.
         """
+        if (len(dense), len(sentence_vectors)) != (len(passages), len(sentences)):
+            raise ValueError(f"passages and vectors are not as many; {REMEDY}")
         self.passages = tuple(passages)
         self.encoder = encoder
-        self._dense = dense
+        self.probe = probe
+        self._proven = False
         self._sentences = sentences
-        self._lexical = LexicalIndex([indexed_text(passage) for passage in passages])
-        self._rows_of = [rows for _, rows in _sentences(passages)]  # sentence -> the passages that hold it
-        if (len(dense), len(sentences)) != (len(passages), len(self._rows_of)):
-            raise ValueError("passages and vectors are not as many; build the index again with: qa index DIR")
+        self._dense = dense
+        self._sentence_vectors = sentence_vectors
+        self._lexical = lexical
 
     @classmethod
     def build(
-        cls, passages: Sequence[Passage], encoder: Encoder, *, progress: Callable[[int, int], Any] | None = None
+        cls,
+        passages: Sequence[Passage],
+        encoder: Encoder,
+        *,
+        known: "Retriever | None" = None,
+        progress: Callable[[int, int], Any] | None = None,
     ) -> "Retriever":
-        """Embed passages and sentences; progress is told after a batch how many texts were done, and of how many."""
-        texts = [indexed_text(passage) for passage in passages] + [
-            sentence.text for sentence, _ in _sentences(passages)
-        ]
-        told = (lambda done: progress(done, len(texts))) if progress else None
-        vectors = encoder.encode_document(texts, progress=told)
-        dense, sentences = (DenseIndex.build(part) for part in (vectors[: len(passages)], vectors[len(passages) :]))
-        return cls(passages, dense, sentences, encoder)
+        """Embed passages and sentences, each text once, and take over what `known`, of the same encoder, has of them.
+
+        With and without `known` the result is the same. Progress is told after a batch how many texts were done, and
+        of how many. Raises IndexStoreError if the encoder gives other vectors than when `known` was made.
+        """
+        sentences = _sentences(passages)
+        titled = [indexed_text(passage) for passage in passages]
+        texts = titled + _texts(passages, sentences)
+        rows, vectors = known._rows_and_vectors() if known else ({}, None)
+        taken = [rows.get(text, -1) for text in titled]
+        missing = list(dict.fromkeys(text for text in texts if text not in rows))
+        if known and missing:
+            known._prove_encoder()
+        if missing or vectors is None:
+            told = (lambda done: progress(done, len(missing))) if progress else None
+            fresh = encoder.encode_document(missing, progress=told)
+            rows |= {text: row for row, text in enumerate(missing, start=0 if vectors is None else len(vectors))}
+            vectors = fresh if vectors is None else np.concatenate([vectors, fresh])
+        vectors = vectors[[rows[text] for text in texts]]
+        n = len(passages)
+        if known:
+            lexical = known._lexical.updated(titled, [row if row < len(known.passages) else -1 for row in taken])
+        else:
+            lexical = LexicalIndex.build(titled)
+        probe = known.probe if known else _probe(encoder)
+        dense, sentence_vectors = DenseIndex.build(vectors[:n]), DenseIndex.build(vectors[n:])
+        return cls(passages, sentences, dense, sentence_vectors, lexical, encoder, probe)
+
+    def _rows_and_vectors(self) -> tuple[dict[str, int], Vectors]:
+        """The vectors of the passages, then of the sentences, and where each text's is; a passage's row comes first."""
+        texts = [indexed_text(passage) for passage in self.passages] + _texts(self.passages, self._sentences)
+        rows = {text: row for row, text in reversed(list(enumerate(texts)))}
+        return rows, np.concatenate([self._dense.vectors, self._sentence_vectors.vectors])
+
+    def _prove_encoder(self) -> None:
+        """Raise IndexStoreError unless the encoder still gives the vectors that it gave when the index was made."""
+        now = _probe(self.encoder)
+        if not np.allclose(now, self.probe, rtol=0, atol=PROBE_TOLERANCE):
+            raise IndexStoreError(
+                f"the encoder {self.encoder.name!r} gives other vectors than when this index was made ({now[0]:.4f}, "
+                f"then {self.probe[0]:.4f}): its runtime or its files have changed; {REMEDY}"
+            )
+        self._proven = True
 
     def retrieve(self, question: str, *, k: int | None = None) -> list[Hit]:
         """Return the k best passages, best first; fewer if the corpus has fewer.
@@ -68,9 +128,11 @@ class Retriever:
             k = default_k(len(self.passages))
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
+        if not self._proven:  # not on opening, which needs no weights
+            self._prove_encoder()
         vector = self.encoder.encode_query([question])[0]
         near = self._dense.search(vector, k=max(k, POOL))
-        nearest_sentence = self._by_sentence(self._sentences.search(vector, k=max(k, SENTENCE_POOL)))
+        nearest_sentence = self._by_sentence(self._sentence_vectors.search(vector, k=max(k, SENTENCE_POOL)))
         words = self._lexical.search(question, k=max(k, POOL))
         similarity = dict(near)
         for row, score in nearest_sentence:
@@ -83,30 +145,36 @@ class Retriever:
         """Rank passages by their best sentence."""
         best: dict[int, float] = {}
         for sentence, score in sentences:
-            for row in self._rows_of[sentence]:
+            _, _, first, last = self._sentences[sentence].tolist()
+            for row in range(first, last + 1):
                 best.setdefault(row, score)
         return [ScoredRow(row, score) for row, score in best.items()]
 
     def to_blobs(self) -> dict[str, bytes]:
-        """The documents, passages and vectors as named bytes, for `embeddings.store`."""
-        documents = {passage.document.document_id: passage.document for passage in self.passages}
+        """Everything but the encoder as named bytes, for `embeddings.store`; equal passages give equal bytes."""
         spans = [[p.document.document_id, p.span.start, p.span.end] for p in self.passages]
+        sentences = BytesIO()
+        np.save(sentences, self._sentences, allow_pickle=False)
         return {
-            "documents.jsonl": "".join(json.dumps(vars(d)) + "\n" for d in documents.values()).encode(),
+            "documents.jsonl": "".join(json.dumps(asdict(d)) + "\n" for d in self.corpus.documents).encode(),
             "passages.json": json.dumps(spans).encode(),
             "passages.faiss": self._dense.to_bytes(),
-            "sentences.faiss": self._sentences.to_bytes(),
+            "sentences.npy": sentences.getvalue(),
+            "sentences.faiss": self._sentence_vectors.to_bytes(),
+            **self._lexical.to_blobs(),
         }
 
     @classmethod
-    def from_blobs(cls, blobs: dict[str, bytes], encoder: Encoder) -> "Retriever":
+    def from_blobs(cls, blobs: Mapping[str, bytes], encoder: Encoder, probe: list[float]) -> "Retriever":
         """Read what `to_blobs` made."""
-        rows = [Document(**json.loads(line)) for line in blobs["documents.jsonl"].splitlines()]
-        documents = {document.document_id: document for document in rows}
-        spans = json.loads(blobs["passages.json"])
-        passages = [Passage(documents[name], Span(start, end)) for name, start, end in spans]
-        dense, sentences = (DenseIndex.from_bytes(blobs[f"{name}.faiss"]) for name in ("passages", "sentences"))
-        return cls(passages, dense, sentences, encoder)
+        documents = {document.document_id: document for document in read_documents(blobs)}
+        passages = [
+            Passage(documents[name], Span(start, end)) for name, start, end in json.loads(blobs["passages.json"])
+        ]
+        sentences = np.load(BytesIO(blobs["sentences.npy"]), allow_pickle=False)
+        dense, sentence_vectors = (DenseIndex.from_bytes(blobs[f"{name}.faiss"]) for name in ("passages", "sentences"))
+        lexical = LexicalIndex.from_blobs(blobs, n_rows=len(passages))
+        return cls(passages, sentences, dense, sentence_vectors, lexical, encoder, probe)
 
     @property
     def corpus(self) -> Corpus:
@@ -120,11 +188,25 @@ def indexed_text(passage: Passage) -> str:
     return f"{passage.document.title}\n{passage.text}" if passage.document.title else passage.text
 
 
-def _sentences(passages: Sequence[Passage]) -> list[tuple[Passage, list[int]]]:
-    """Every sentence of the passages once, with the rows of the passages that hold it."""
-    rows: dict[tuple[str, Span], tuple[Passage, list[int]]] = {}
+def read_documents(blobs: Mapping[str, bytes]) -> list[Document]:
+    """The documents in what `Retriever.to_blobs` made."""
+    return [Document(**json.loads(line)) for line in blobs["documents.jsonl"].splitlines()]
+
+
+def _sentences(passages: Sequence[Passage]) -> NDArray[np.int64]:
+    """Every sentence of the passages once: start, end, and the first and last of the passages that hold it."""
+    found: dict[tuple[str, Span], list[int]] = {}
     for row, passage in enumerate(passages):
         for span in sentences_in(passage):
-            key = (passage.document.document_id, span)
-            rows.setdefault(key, (Passage(passage.document, span), []))[1].append(row)
-    return list(rows.values())
+            found.setdefault((passage.document.document_id, span), [span.start, span.end, row, row])[3] = row
+    return np.array(list(found.values()), dtype=np.int64).reshape(-1, 4)
+
+
+def _texts(passages: Sequence[Passage], sentences: NDArray[np.int64]) -> list[str]:
+    rows = sentences.tolist()
+    return [passages[first].document.slice(Span(start, end)) for start, end, first, _ in rows]
+
+
+def _probe(encoder: Encoder) -> list[float]:
+    vector: list[float] = encoder.encode_query([PROBE])[0][:8].tolist()
+    return vector

@@ -1,11 +1,9 @@
 """qa/answers.py: spans become values, values become answers, figures that differ become a disagreement."""
 
 import pytest
-from hypothesis import given
-from strategies import texts, thorough
 from toys import document
 
-from qa.answers import conflicting, fold, merge, same_value
+from qa.answers import cite, conflicting, merge
 from qa.datatypes import Answer, Document, ScoredSpan, Span
 
 A = document("a.txt", "The agency hunts 946 corrupt fugitives. It said so in 2014.")
@@ -20,64 +18,6 @@ def span(document: Document, text: str, score: float) -> ScoredSpan:
 
 def texts_of(answers: list[Answer]) -> list[list[tuple[str, str]]]:
     return [[(c.document.document_id, c.quote) for c in answer.citations] for answer in answers]
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("The  United States,", "united states"),
-        ("in Zürich", "ZURICH"),
-        ("1,200", "1200"),
-        ("“Sky Net”", "Sky Net"),
-        ("the “Sky Net”", "Sky Net"),
-        ("in about 2014", "2014"),
-        ("\uff19\uff14\uff16", "946"),
-        ("China’s", "China's"),
-    ],
-)
-def test_fold_makes_equal_what_reads_the_same(one: str, other: str) -> None:
-    assert fold(one) == fold(other)
-
-
-@given(texts(max_size=8))
-@thorough
-def test_fold_of_a_folded_text_changes_nothing(text: str) -> None:
-    assert fold(fold(text)) == fold(text)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("946", "946 corrupt fugitives"),
-        ("sky net", "operation sky net"),
-        ("2014", "december 2014"),
-        ("liu jianchao", "liu jianchao"),
-    ],
-)
-def test_same_value_holds_for_the_same_with_more_words(one: str, other: str) -> None:
-    assert same_value(one, other)
-    assert same_value(other, one)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("46", "46 million"),
-        ("40", "more than 40"),
-        ("46", "46 percent"),
-        ("12", "13"),
-        ("946", "9460"),
-        ("2014", "31 december 2014"),
-        ("sky net", "fox hunt"),
-        ("guilty", "not guilty"),
-        ("li", "li keqiang"),
-        ("", "946"),
-        ("peru", "peru and every other country that has signed a treaty"),
-    ],
-)
-def test_same_value_does_not_hold_for_another_value(one: str, other: str) -> None:
-    assert not same_value(one, other)
-    assert not same_value(other, one)
 
 
 def test_merge_takes_overlapping_spans_as_one_place() -> None:
@@ -172,3 +112,19 @@ def test_conflicting_leaves_out_a_figure_of_another_matter() -> None:
 
 def test_conflicting_needs_a_first_answer_that_beats_not_here() -> None:
     assert sides(span(A, "946", -1.0), span(C, "1,200", -2.0)) == ["946"]
+
+
+# voices
+
+
+def test_voices_are_documents_that_say_it_in_their_own_words() -> None:
+    wire = "The agency hunts 946 corrupt fugitives, it said on Monday."
+    copy = document("copy.txt", f"{wire} More soon.")
+    lightly = document("light.txt", "The agency hunts 946 corrupt fugitives abroad, it said on Monday.")
+    own = document("own.txt", "Some 946 people are wanted abroad.")
+    said = [cite(span(one, "946", 1.0)) for one in (document("wire.txt", wire), copy, lightly, own)]
+
+    def voices(*numbers: int) -> int:
+        return Answer("946", 1.0, None, tuple(said[number] for number in numbers)).voices
+
+    assert [voices(0), voices(0, 0), voices(0, 1, 2), voices(0, 3), voices(0, 1, 2, 3)] == [1, 1, 1, 2, 2]

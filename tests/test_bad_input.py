@@ -24,7 +24,10 @@ from qa.datatypes import Reply
 from qa.documents import NoDocumentsError
 from qa.reader import DEFAULT_READER, Reader
 
-INDEX_FILES = ("CURRENT", "manifest.json", "documents.jsonl", "passages.json", "passages.faiss", "sentences.faiss")
+INDEX_FILES = (
+    *("CURRENT", "manifest.json", "documents.jsonl", "passages.json", "passages.faiss", "sentences.faiss"),
+    *("sentences.npy", "terms.json", "postings.npy"),
+)
 Run = Callable[..., tuple[int, str, str]]
 
 

@@ -3,13 +3,22 @@
 import codecs
 import gzip
 import os
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from files import CRANES, FERRY, XHTML, docx, epub, pdf
 
 from qa import documents
-from qa.documents import NoDocumentsError, UnreadableDocumentError, find_title, read_document, read_folder
+from qa.documents import (
+    OLD_OFFICE,
+    NoDocumentsError,
+    UnreadableDocumentError,
+    find_title,
+    read_document,
+    read_folder,
+)
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 FRENCH = "L'été dernier, le président a été élu à la majorité. Où êtes-vous allés? Les élèves étaient là."
@@ -65,7 +74,7 @@ def test_read_folder_gives_text_and_hash_of_the_very_bytes() -> None:
 def test_read_folder_names_files_by_their_relative_path_in_order(tmp_path: Path) -> None:
     (tmp_path / "b" / "c.txt").mkdir(parents=True)  # a folder, whatever its name
     for name in ("b/c.txt/z.md", "b/a b.TXT", "c.markdown", "a.text"):
-        (tmp_path / name).write_text("Some text.")
+        (tmp_path / name).write_text(f"Some text in {name}.")
     corpus, skipped = read_folder(tmp_path)
     assert [document.document_id for document in corpus.documents] == [
         "a.text",
@@ -88,13 +97,139 @@ def test_read_folder_passes_over_hidden_files_and_folders(tmp_path: Path) -> Non
 def test_read_folder_says_why_a_file_is_left_out(tmp_path: Path) -> None:
     write(tmp_path, good=b"Some text.", empty=b"", blank=b" \r\n\t", mark=codecs.BOM_UTF8, zip=gzip.compress(b"Some"))
     (tmp_path / "table.xlsx").write_bytes(b"PK")
+    (tmp_path / "page.pdf").write_text("<html>Not found</html>")
+    (tmp_path / "old.docx").write_bytes(OLD_OFFICE + b"x" * 1000)
+    (tmp_path / "locked.docx").write_bytes(OLD_OFFICE + b"x" * 1000 + "EncryptedPackage".encode("utf-16-le"))
     assert reasons(tmp_path) == {
         "blank.txt": "no_text",
         "empty.txt": "empty",
+        "locked.docx": "encrypted",
         "mark.txt": "no_text",
+        "old.docx": "unsupported",
+        "page.pdf": "damaged",
         "table.xlsx": "unsupported",
         "zip.txt": "binary",
     }
+
+
+def test_read_folder_passes_over_what_other_programs_left(tmp_path: Path) -> None:
+    for folder in ("__MACOSX", "CVS", ".hg", "kept"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.txt").write_text("Some text.")
+    (tmp_path / "~$a.docx").write_bytes(b"lock")
+    corpus, skipped = read_folder(tmp_path)
+    assert [document.document_id for document in corpus.documents] == ["kept/a.txt"]
+    assert skipped == ()
+
+
+def test_read_folder_decides_by_content(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(pdf([[CRANES]]))
+    (tmp_path / "b.pdf").write_bytes(docx([FERRY]))
+    (tmp_path / "c.html").write_bytes(epub({"a.xhtml": XHTML.format(CRANES)}))
+    corpus, skipped = read_folder(tmp_path)
+    assert [(document.text, document.decoded.split(",")[0]) for document in corpus.documents] == [
+        (CRANES, "pdf named .txt"),
+        (FERRY, "docx named .pdf"),
+        (CRANES, "epub named .html"),
+    ]
+    assert skipped == ()
+
+
+def test_read_folder_goes_on_after_every_bad_file(tmp_path: Path) -> None:
+    write(tmp_path, good=b"Some text.")
+    for suffix in (".docx", ".eml", ".epub", ".html", ".odt", ".pdf"):
+        (tmp_path / f"cut{suffix}").write_bytes(
+            {".pdf": b"%PDF-1.7", ".eml": b"x", ".html": b"<"}.get(suffix, b"PK\3\4")
+        )
+    assert reasons(tmp_path) == {
+        "cut.docx": "damaged",
+        "cut.eml": "damaged",
+        "cut.epub": "damaged",
+        "cut.html": "no_text",
+        "cut.odt": "damaged",
+        "cut.pdf": "damaged",
+    }
+
+
+def test_read_folder_goes_on_after_half_an_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "run_confined", lambda *args: b'{"text": "Som')
+    (write(tmp_path, good=b"Some text.") / "a.html").write_text(CRANES)
+    assert reasons(tmp_path) == {"a.html": "crashed"}
+
+
+def test_read_folder_reads_equal_files_once(tmp_path: Path) -> None:
+    write(tmp_path, b=b"Some text.", a=b"Some text.", c=b"Other text.", d=b"Some text.")
+    corpus, skipped = read_folder(tmp_path)
+    assert [document.document_id for document in corpus.documents] == ["a.txt", "c.txt"]
+    assert [(one.path, one.reason) for one in skipped] == [("b.txt", "duplicate"), ("d.txt", "duplicate")]
+    assert all("'a.txt'" in one.detail for one in skipped)
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "found"),
+    [
+        ((), (), "a.md a.txt x/a.txt x/y/a.md"),
+        (["*.txt"], (), "a.txt x/a.txt"),
+        (["x/*"], (), "x/a.txt x/y/a.md"),
+        (["x"], (), "x/a.txt x/y/a.md"),
+        (["x/"], ["x/y/"], "x/a.txt"),
+        (["**/*.md"], (), "a.md x/y/a.md"),
+        (["x/**/a.*"], (), "x/a.txt x/y/a.md"),
+        (["[!x]*"], (), "a.md a.txt"),
+        ((), ["*.txt", "x/y/*"], "a.md"),
+        (["a.txt"], ["b.txt"], "a.txt"),
+    ],
+)
+def test_read_folder_takes_what_the_patterns_say(
+    tmp_path: Path, include: list[str], exclude: list[str], found: str
+) -> None:
+    (tmp_path / "x" / "y").mkdir(parents=True)
+    for name in ("a.txt", "a.md", "x/a.txt", "x/y/a.md"):
+        (tmp_path / name).write_text(name)
+    corpus, skipped = read_folder(tmp_path, include=include, exclude=exclude)
+    assert [document.document_id for document in corpus.documents] == found.split()
+    assert skipped == ()
+
+
+def test_read_folder_says_when_the_patterns_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(NoDocumentsError, match="0 skipped: nothing matches the patterns"):
+        read_folder(write(tmp_path, a=b"Some text."), include=["*.pdf"])
+
+
+def test_read_folder_parses_nothing_that_it_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.html").write_text(CRANES)
+    (tmp_path / "b.html").write_text(FERRY)
+    known = {document.document_id: document for document in read_folder(tmp_path)[0].documents}
+    (tmp_path / "b.html").write_text("Some text.")
+    parsed = []
+    run_confined = documents.run_confined
+    monkeypatch.setattr(documents, "run_confined", lambda *args: parsed.append(args[2]) or run_confined(*args))
+    corpus, _ = read_folder(tmp_path, known=known)
+    assert parsed == [b"Some text."]
+    assert corpus.documents[0] is known["a.html"]
+    older = {"a.html": replace(known["a.html"], decoded="html in utf-8, lxml 1.0, rules 1")}
+    assert read_folder(tmp_path, known=older)[0].documents[0] == known["a.html"]
+    assert parsed[1:] == [CRANES.encode(), b"Some text."] or parsed[1:] == [b"Some text.", CRANES.encode()]
+
+
+def test_read_folder_reads_so_many_files_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MAX_FILES", 2)
+    write(tmp_path, a=b"1", b=b"2", c=b"3", d=b"4")
+    (tmp_path / "a.png").write_bytes(b"not counted")
+    corpus, skipped = read_folder(tmp_path)
+    assert [document.document_id for document in corpus.documents] == ["a.txt", "b.txt"]
+    assert [(one.path, one.reason) for one in skipped] == [("a.png", "unsupported"), ("c.txt", "too_many")]
+    assert skipped[1].detail.startswith("and 1 more are over the 2 files")
+
+
+def test_read_folder_goes_so_deep_and_no_deeper(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["d"] * 33)
+    deep.mkdir(parents=True)
+    (deep / "a.txt").write_text("Too deep.")
+    (deep.parent / "a.txt").write_text("Deep.")
+    corpus, skipped = read_folder(tmp_path)
+    assert [document.text for document in corpus.documents] == ["Deep."]
+    assert [(one.path, one.reason) for one in skipped] == [("/".join(["d"] * 33), "too_deep")]
 
 
 def test_read_folder_opens_no_pipe(tmp_path: Path) -> None:
@@ -162,7 +297,7 @@ def test_read_folder_reports_what_it_may_not_read(tmp_path: Path, monkeypatch: p
 
 
 def test_read_folder_without_documents_says_what_it_found(tmp_path: Path) -> None:
-    with pytest.raises(NoDocumentsError, match=r"has no readable \.markdown, .*0 skipped: it is empty"):
+    with pytest.raises(NoDocumentsError, match=r"has no readable \.csv, .*0 skipped: it is empty"):
         read_folder(tmp_path)
     write(tmp_path, a=b"", b=b"", c=b"\0")
     with pytest.raises(NoDocumentsError, match=r"3 skipped: 2 empty, 1 binary"):
@@ -220,7 +355,7 @@ def test_read_document_guesses_no_character(tmp_path: Path, data: bytes) -> None
     [
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
         b"Some text with a NUL\0 in it.",
-        b"%PDF-1.4\n1 0 obj << /Type /Catalog >> endobj",
+        b"{\\rtf1 Some text.}",
         "UTF-16 without a mark".encode("utf-16-le"),
         b"\x01\x02\x03\x04abcdefgh",
     ],
@@ -229,8 +364,21 @@ def test_read_document_refuses_binary_files(tmp_path: Path, data: bytes) -> None
     assert reason_for(tmp_path, data) == "binary"
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".md"])
+def test_read_document_reads_tables_of_text_as_the_text_they_are(tmp_path: Path, suffix: str) -> None:
+    text = 'name,note\r\nAna,"says ""hello"", and\ngoes"\r\n'
+    (tmp_path / f"a{suffix}").write_bytes(text.encode())
+    assert read_document(tmp_path / f"a{suffix}", "a").text == text
+
+
+def test_read_document_takes_a_title_the_file_states_or_its_first_line(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("<title>Stated</title><h1>First</h1><p>Text.")
+    (tmp_path / "b.html").write_text("<h1>First</h1><p>Text.")
+    assert [read_document(tmp_path / name, name).title for name in ("a.html", "b.html")] == ["Stated", "First"]
+
+
 def test_read_document_names_the_types_it_can_read(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableDocumentError, match=r"'a.doc' is not a \.markdown, \.md, \.text, \.txt file"):
+    with pytest.raises(UnreadableDocumentError, match=r"'a.doc' is not a \.csv, \.docx, .*, \.xhtml file"):
         read_document(tmp_path / "a.doc", "a.doc")
 
 

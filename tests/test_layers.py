@@ -18,8 +18,11 @@ HOME = {  # heavy libraries and the only modules that may name them
     "sentence_transformers": ("embeddings/encoder.py",),
     "huggingface_hub": ("embeddings/encoder.py",),
     "faiss": ("embeddings/dense.py",),
-    "bm25s": ("embeddings/lexical.py",),
     "spellchecker": ("qa/spelling.py",),
+    "lxml": ("qa/extract.py", "qa/markup.py"),
+    "pypdfium2": ("qa/extract.py", "qa/pdf.py"),
+    "dateutil": ("qa/values.py",),
+    "matplotlib": ("eval/calibration.py",),
     "sklearn": ("qa/training/",),
 }
 FORBIDDEN = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

@@ -1,12 +1,14 @@
 """qa/retriever.py: hits by meaning and by words, and the bytes they are kept in."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from toys import HARBOUR, ToyEncoder, document, toy_documents, toy_retriever
+from numpy.typing import NDArray
+from toys import FERRY, HARBOUR, ToyEncoder, document, toy_documents, toy_retriever
 
-from embeddings.dense import DenseIndex
+from embeddings.store import IndexStoreError
 from qa.datatypes import Document, Passage, Span
 from qa.retriever import Retriever, default_k, indexed_text
 
@@ -88,21 +90,27 @@ def test_build_tells_progress_how_many_texts_were_done_and_of_how_many() -> None
 
 
 def test_retriever_refuses_another_number_of_vectors() -> None:
-    dense = DenseIndex.build(np.eye(2, 10, dtype=np.float32))
-    with pytest.raises(ValueError, match="passages and vectors are not as many; build the index again"):
-        Retriever([whole(one) for one in toy_documents()], dense, dense, ToyEncoder())
+    blobs = toy_retriever(toy_documents()).to_blobs()
+    blobs["sentences.faiss"] = blobs["passages.faiss"]
+    with pytest.raises(ValueError, match="passages and vectors are not as many; build it again"):
+        Retriever.from_blobs(blobs, ToyEncoder(), [])
 
 
 AWKWARD = [
     document("crlf.txt", "The harbour\r\nopened.\r\n\r\nIt has\u2028two lines. \U0001f468\u200d\U0001f469 e\u0301."),
     document("ordner/zürich.txt", "\ufeffThe ferry.\0 \x85 \x1c End.", title='Ti"tle'),
     document("bad\udcff.txt", "A museum."),
+    replace(document("scan.pdf", "One page. Another."), pages=(0, 10), lost="page 3 holds no text", date="2026-11-22"),
 ]
+
+
+def stored(retriever: Retriever, encoder: ToyEncoder | None = None) -> Retriever:
+    return Retriever.from_blobs(retriever.to_blobs(), encoder or ToyEncoder(), retriever.probe)
 
 
 def test_blobs_round_trip_documents_passages_and_hits() -> None:
     retriever = toy_retriever(AWKWARD)
-    again = Retriever.from_blobs(retriever.to_blobs(), ToyEncoder())
+    again = stored(retriever)
     assert again.passages == retriever.passages
     assert again.corpus == retriever.corpus
     assert again.corpus.sha256 == retriever.corpus.sha256
@@ -111,15 +119,88 @@ def test_blobs_round_trip_documents_passages_and_hits() -> None:
 
 def test_blobs_give_passages_of_one_document_the_same_document() -> None:
     one = document("long.txt", "\n".join(f"Sentence number {n} says a little about the harbour." for n in range(60)))
-    again = Retriever.from_blobs(toy_retriever([one]).to_blobs(), ToyEncoder())
+    again = stored(toy_retriever([one]))
     assert len(again.passages) > 2
     assert len({id(passage.document) for passage in again.passages}) == 1
 
 
 def test_blobs_hold_no_text_but_the_documents() -> None:
     blobs = toy_retriever(toy_documents()).to_blobs()
-    assert sorted(blobs) == ["documents.jsonl", "passages.faiss", "passages.json", "sentences.faiss"]
+    names = ("documents.jsonl", "passages.json", "passages.faiss", "sentences.npy", "sentences.faiss")
+    assert sorted(blobs) == sorted([*names, "terms.json", "postings.npy"])
     assert json.loads(blobs["passages.json"])[1] == ["harbour.txt", 0, len(HARBOUR)]
+
+
+# updates
+
+
+def test_build_embeds_only_texts_that_are_not_known() -> None:
+    documents = toy_documents()
+    known = stored(toy_retriever(documents))
+    encoder = ToyEncoder()
+    changed = document("harbour.txt", "The harbour has 13 cranes. Ilse Brandt runs the harbour.")
+    moved = document("a/ferry.txt", FERRY)
+    told: list[tuple[int, int]] = []
+    passages = [whole(one) for one in (moved, changed, documents[2])]
+    updated = Retriever.build(passages, encoder, known=known, progress=lambda *done: told.append(done))
+    assert encoder.documents_seen == [changed.text, "The harbour has 13 cranes."]
+    assert told == [(2, 2)]
+    anew = Retriever.build(passages, ToyEncoder())
+    assert updated.to_blobs() == anew.to_blobs()
+    assert updated.retrieve("the cranes and the ferry") == anew.retrieve("the cranes and the ferry")
+
+
+def test_build_embeds_a_repeated_text_once() -> None:
+    encoder = ToyEncoder()
+    Retriever.build([whole(document(f"{name}.txt", HARBOUR)) for name in "abc"], encoder)
+    assert len(encoder.documents_seen) == len(set(encoder.documents_seen)) == 3  # the text and its two sentences
+
+
+def test_build_embeds_a_text_again_under_another_title() -> None:
+    encoder = ToyEncoder()
+    known = stored(toy_retriever([document("ferry.txt", FERRY)]))
+    Retriever.build([whole(document("ferry.txt", FERRY, title="Boats"))], encoder, known=known)
+    assert encoder.documents_seen == [f"Boats\n{FERRY}"]
+
+
+class Tilted(ToyEncoder):
+    """A toy whose vectors are a little different, under the same fingerprint."""
+
+    tilt = 0.01
+
+    def encode_query(self, texts: list[str], /) -> NDArray[np.float32]:
+        """Return unit vectors that lean towards the first word of the vocabulary."""
+        vectors = super().encode_query(texts) + np.eye(1, 10, dtype=np.float32) * self.tilt
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def test_an_encoder_that_gives_other_vectors_is_noticed_when_it_is_used() -> None:
+    documents = toy_documents()
+    opened = stored(toy_retriever(documents), Tilted())
+    with pytest.raises(IndexStoreError, match="'toy-encoder' gives other vectors than when this index was made"):
+        opened.retrieve("the ferry")
+    with pytest.raises(IndexStoreError, match="build it again"):
+        Retriever.build([whole(document("new.txt", "A museum."))], opened.encoder, known=opened)
+    shorter = Retriever.build([whole(documents[0])], opened.encoder, known=opened)  # nothing to embed, nothing to mix
+    with pytest.raises(IndexStoreError):
+        shorter.retrieve("the ferry")
+
+
+def test_an_encoder_whose_vectors_differ_by_rounding_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tilted, "tilt", 1e-4)
+    assert stored(toy_retriever(toy_documents()), Tilted()).retrieve("the ferry")
+
+
+def test_opening_does_not_use_the_encoder() -> None:
+    class Absent(ToyEncoder):
+        def encode_query(self, texts: list[str], /) -> NDArray[np.float32]:
+            raise AssertionError("the encoder's weights are not here")
+
+    known = toy_retriever(toy_documents())
+    opened = stored(known, Absent())
+    assert opened.to_blobs() == known.to_blobs()
+    fewer = Retriever.build(opened.passages[:1], opened.encoder, known=opened)
+    assert fewer.passages == known.passages[:1]
 
 
 def test_corpus_is_in_order_of_ids() -> None:

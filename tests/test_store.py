@@ -1,12 +1,12 @@
 """embeddings/store.py: the old index or the new one, never a damaged one."""
 
-import builtins
-import fcntl
+import errno
 import io
 import json
 import os
 import re
-from collections.abc import Callable
+import shutil
+import socket
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from embeddings.store import IndexStoreError, NoIndexError
 
 OLD = {"documents.jsonl": b"old\n", "vectors.faiss": bytes(range(40))}
 NEW = {"documents.jsonl": b"new and longer\n", "vectors.faiss": b"", "extra": b"\0"}
-REPLACE = os.replace  # the commit
 ABOUT = {"encoder": "toy", "chunking": [700, 1]}
 
 
@@ -37,7 +36,7 @@ def generations(folder: Path) -> list[str]:
 
 
 def test_save_and_load_round_trip(folder: Path) -> None:
-    assert store.load(folder) == store.Stored(OLD, ABOUT)
+    assert store.load(folder) == store.Stored("gen-00000001", OLD, ABOUT)
 
 
 @given(
@@ -49,12 +48,12 @@ def test_any_bytes_round_trip(
 ) -> None:
     folder = tmp_path_factory.mktemp("index", numbered=True)
     store.save(folder, blobs, about=about)
-    assert store.load(folder) == store.Stored(blobs, about)
+    assert store.load(folder) == store.Stored("gen-00000001", blobs, about)
 
 
 def test_save_again_replaces_the_index(folder: Path) -> None:
     store.save(folder, NEW, about={"encoder": "other"})
-    assert store.load(folder) == store.Stored(NEW, {"encoder": "other"})
+    assert store.load(folder) == store.Stored("gen-00000002", NEW, {"encoder": "other"})
 
 
 def test_save_keeps_the_two_newest_generations(folder: Path) -> None:
@@ -131,88 +130,185 @@ def test_load_refuses_a_current_that_is_no_generation(folder: Path, line: str) -
         store.load(folder)
 
 
-def test_load_refuses_another_format_version_whose_checksums_are_right(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "kind"), [(store.FORMAT_VERSION + 1, IndexStoreError), (store.FORMAT_VERSION - 1, NoIndexError)]
+)
+def test_load_refuses_another_format_version_whose_checksums_are_right(
+    folder: Path, version: int, kind: type[IndexStoreError]
+) -> None:
     path = folder / "gen-00000001" / "manifest.json"
-    forged = json.dumps(json.loads(path.read_bytes()) | {"format_version": 2}).encode()
+    forged = json.dumps(json.loads(path.read_bytes()) | {"format_version": version}).encode()
     path.write_bytes(forged)
     (folder / "CURRENT").write_text(f"gen-00000001 {sha256(forged).hexdigest()}")
-    with pytest.raises(IndexStoreError, match="index format 2, this version of quotewise reads format 1"):
+    with pytest.raises(
+        IndexStoreError, match=f"index format {version}, this version of quotewise reads format"
+    ) as caught:
         store.load(folder)
+    assert type(caught.value) is kind
 
 
 def test_load_survives_a_generation_removed_between_two_reads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = store._read_generation
 
-    def slow(generation: Path, *, manifest_sha256: str) -> store.Stored:
+    def slow(generation: Path, manifest_bytes: bytes) -> store.Stored:
         monkeypatch.setattr(store, "_read_generation", read)
         for _ in range(2):  # another process writes twice, so that the generation we have just read of goes away
             store.save(folder, NEW, about=ABOUT)
-        return read(generation, manifest_sha256=manifest_sha256)
+        return read(generation, manifest_bytes)
 
     monkeypatch.setattr(store, "_read_generation", slow)
     assert store.load(folder).blobs == NEW
 
 
-class Disk:
-    """Fails at the n-th call of any of the functions it stands before; n = 0: only counts."""
-
-    def __init__(self, n: int) -> None:
-        self.n, self.calls, self.committed = n, 0, False
-
-    def guard(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Stand before a function."""
-
-        def guarded(*args: Any, **options: Any) -> Any:
-            self.calls += 1
-            if self.calls == self.n:
-                raise OSError(28, "No space left on device")
-            result = function(*args, **options)
-            self.committed = self.committed or function is REPLACE
-            return result
-
-        return guarded
+# writers
 
 
-def save_on(disk: Disk, folder: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((os, "replace"), (os, "open"), (os, "fsync"), (os, "mkdir"), (os, "rename")):
-            patch.setattr(module, name, disk.guard(getattr(module, name)))
-        guarded = disk.guard(io.open)
-        patch.setattr(io, "open", guarded)
-        patch.setattr(builtins, "open", guarded)
+def test_a_second_writer_is_told_who_the_first_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one comes while the first is in the middle of its save."""
+    write = store._write_generation
+
+    def slow(*arguments: Any) -> str:
+        monkeypatch.setattr(store, "_write_generation", write)
+        for action in (lambda: store.save(folder, OLD, about=ABOUT), lambda: store.repair(folder)):
+            with pytest.raises(IndexStoreError) as caught:
+                action()
+            who = f"{folder} is being written by process {os.getpid()} on {socket.gethostname()} since "
+            assert re.fullmatch(re.escape(who) + r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S+; wait for it", str(caught.value))
+        assert store.load(folder).blobs == OLD
+        return write(*arguments)
+
+    monkeypatch.setattr(store, "_write_generation", slow)
+    store.save(folder, NEW, about=ABOUT)
+    assert store.load(folder).blobs == NEW
+    store.save(folder, OLD, about=ABOUT)  # nothing is left locked
+
+
+def test_reading_opens_nothing_for_writing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a folder that is read-only, where the lock cannot be taken, answers."""
+    plain = io.open
+
+    def read_only(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        if set(mode) & set("wax+"):
+            raise OSError(errno.EROFS, "Read-only file system", str(file))
+        return plain(file, mode, *arguments, **options)
+
+    monkeypatch.setattr(io, "open", read_only)
+    assert store.load(folder).blobs == OLD
+    assert not [one for one in store.verify(folder) if one.problem]
+    with pytest.raises(OSError, match="Read-only file system"):
         store.save(folder, NEW, about=ABOUT)
 
 
-def test_a_failing_disk_leaves_the_old_generation_in_force(tmp_path: Path) -> None:
-    count = Disk(0)
-    store.save(tmp_path / "count", OLD, about=ABOUT)
-    save_on(count, tmp_path / "count")
-    assert count.calls > 10  # files, syncs, one rename, one replace
-    for n in range(1, count.calls + 1):
-        folder = tmp_path / f"index-{n}"
-        store.save(folder, OLD, about=ABOUT)
-        disk = Disk(n)
-        try:
-            save_on(disk, folder)
-        except OSError:
-            pass
-        else:
-            assert disk.committed  # what failed did not matter: a folder that was there, an old generation to remove
-        assert store.load(folder).blobs == (NEW if disk.committed else OLD), f"call {n} of {count.calls}"
-        store.save(folder, NEW, about=ABOUT)  # and nothing is in the way of the next attempt
-        assert store.load(folder).blobs == NEW
-        assert len(generations(folder)) <= 2
-        assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
+# verify and repair
 
 
-def test_a_second_writer_is_refused_with_the_first_ones_pid(folder: Path) -> None:
-    with (folder / "LOCK").open("r+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        lock.write("4711")
-        lock.flush()
-        with pytest.raises(IndexStoreError, match="is being written by process 4711; wait for it"):
-            store.save(folder, NEW, about=ABOUT)
-    assert store.load(folder).blobs == OLD
+def bad(folder: Path) -> dict[str, str]:
+    return {one.path.relative_to(folder).as_posix(): one.problem for one in store.verify(folder) if one.problem}
+
+
+def test_verify_names_every_file_of_both_generations(folder: Path) -> None:
     store.save(folder, NEW, about=ABOUT)
-    assert (folder / "LOCK").read_text() == str(os.getpid())
+    names = [one.path.relative_to(folder).as_posix() for one in store.verify(folder)]
+    first, second = ([f"{name}/{file}" for file in ("manifest.json", *blobs)] for name, blobs in KEPT.items())
+    assert names == ["CURRENT", *first, *second]
+    assert bad(folder) == {}
+
+
+KEPT = {"gen-00000001": OLD, "gen-00000002": NEW}
+
+
+@pytest.mark.parametrize("name", [f"{generation}/{file}" for generation in KEPT for file in ("manifest.json", *OLD)])
+def test_verify_finds_damage_in_any_generation(folder: Path, name: str) -> None:
+    store.save(folder, NEW, about=ABOUT)
+    (folder / name).write_bytes(b"x" + (folder / name).read_bytes()[1:])
+    found = bad(folder)
+    assert found.pop(name) == "is damaged (its checksum differs)"
+    found.pop("CURRENT", None)  # which has the manifest's digest
+    assert found == {}
+    (folder / name).unlink()
+    assert bad(folder)[name] == "is missing"
+
+
+def test_verify_without_an_index_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoIndexError, match="no index in"):
+        store.verify(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["", "nonsense", "../../etc", "gen-00000009 " + "0" * 64, None])
+def test_repair_mends_current(folder: Path, line: str | None) -> None:
+    store.save(folder, NEW, about=ABOUT)
+    if line is None:
+        (folder / "CURRENT").unlink()
+    else:
+        (folder / "CURRENT").write_text(line)
+    assert list(bad(folder)) == ["CURRENT"]
+    assert store.repair(folder) == ["made gen-00000002 the current generation"]
+    assert bad(folder) == {}
+    assert store.load(folder).blobs == NEW
+    assert store.repair(folder) == []
+
+
+@pytest.mark.parametrize("file", ["manifest.json", *NEW])
+def test_repair_goes_back_to_the_newest_generation_that_is_whole(folder: Path, file: str) -> None:
+    store.save(folder, NEW, about=ABOUT)
+    (folder / "gen-00000002" / file).unlink()
+    (folder / ".gen-00000003").mkdir()
+    assert store.repair(folder) == [
+        "made gen-00000001 the current generation",
+        f"removed gen-00000002: {file} is missing",
+        "removed unfinished .gen-00000003",
+    ]
+    assert store.load(folder).blobs == OLD
+    assert sorted(path.name for path in folder.iterdir()) == ["CURRENT", "LOCK", "gen-00000001"]
+    store.save(folder, NEW, about=ABOUT)
+    assert store.load(folder).blobs == NEW
+
+
+def test_repair_of_nothing_whole_removes_nothing(folder: Path) -> None:
+    (folder / "gen-00000001" / "vectors.faiss").write_bytes(b"")
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(IndexStoreError, match=r"no generation in .* is whole; build it again"):
+        store.repair(folder)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_repair_takes_what_cannot_be_read_for_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.save(folder, NEW, about=ABOUT)
+    before = sorted(folder.rglob("*"))
+
+    def failing(path: Path) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(store, "_sha256", failing)
+    with pytest.raises(
+        IndexStoreError, match=r"\.jsonl cannot be read \(Input/output error\); make it readable or delete"
+    ):
+        store.repair(folder)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_repair_without_an_index_writes_nothing(tmp_path: Path) -> None:
+    for folder in (tmp_path / "none", tmp_path):
+        with pytest.raises(NoIndexError, match="no index in"):
+            store.repair(folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_save_removes_what_a_killed_writer_left(folder: Path) -> None:
+    (folder / ".gen-00000007").mkdir()
+    (folder / ".CURRENT").write_text("half")
+    shutil.copytree(folder / "gen-00000001", folder / "gen-00000002")  # killed between its rename and its commit
+    store.save(folder, NEW, about=ABOUT)
+    assert sorted(path.name for path in folder.iterdir()) == ["CURRENT", "LOCK", "gen-00000001", "gen-00000002"]
+    assert store.load(folder).blobs == NEW
+
+
+def test_save_leaves_the_generations_to_repair_while_current_is_damaged(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(folder, NEW, about=ABOUT)
+    (folder / "CURRENT").write_text((folder / "CURRENT").read_text().replace("gen-00000002", "gen-00000001"))
+    monkeypatch.setattr(store, "_write", lambda path, data: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    with pytest.raises(OSError, match="full"):
+        store.save(folder, OLD, about=ABOUT)
+    assert generations(folder) == ["gen-00000001", "gen-00000002"]

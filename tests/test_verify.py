@@ -482,7 +482,7 @@ def test_verify_loads_no_model_library_and_no_index(folder: Path, tmp_path: Path
     arguments = ["verify", str(stored(tmp_path, asked())), "--docs", str(folder)]
     loaded = loaded_after(f"from qa.cli import main; assert main({arguments!r}) == 0")
     assert {"qa", "charset_normalizer"} <= loaded
-    assert not loaded & {*HEAVY, "numpy", "openvino", "tokenizers", "bm25s", "spellchecker", "embeddings"}
+    assert not loaded & {*HEAVY, "numpy", "openvino", "tokenizers", "spellchecker", "embeddings"}
 
 
 def test_python_m_qa_verify_reads_the_shipped_documents(tmp_path: Path) -> None:

@@ -21,8 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from embeddings.encoder import fingerprint
-from qa.answers import merge
-from qa.assistant import MAX_ANSWERS, Assistant
+from qa.assistant import Assistant
 from qa.confidence import Calibration, Features, features, save_calibration
 from qa.followup import Turn
 from qa.metrics import auroc, token_f1
@@ -61,16 +60,14 @@ class Outcome:
 def outcomes(assistant: Assistant, questions: Sequence[Question]) -> Iterator[Outcome]:
     """Ask every question and describe its candidates; a question without any is left out."""
     for question in tqdm(questions, unit="question", mininterval=10):
-        asked = assistant.understood(question.text, question.history)
-        hits = assistant.retriever.retrieve(asked)
-        answers = merge(assistant.reader.read(asked, [hit.passage for hit in hits]), limit=MAX_ANSWERS)
-        described = features(asked, answers, hits)
+        found = assistant.find(question.text, history=question.history)
+        described = features(found.asked, found.candidates, found.hits)
         candidates = [
             Candidate(
                 one,
                 any(_matches(c.document.document_id, c.span.start, c.quote, question.golds) for c in answer.citations),
             )
-            for answer, one in zip(answers, described, strict=True)
+            for answer, one in zip(found.candidates, described, strict=True)
         ]
         if candidates:
             yield Outcome(tuple(candidates), bool(question.golds))
@@ -203,7 +200,7 @@ def main() -> None:
         np.array([row.confidence for row in chosen_on]), np.array([row.answerable for row in chosen_on])
     )
     save_calibration(replace(calibration, threshold=threshold))
-    firsts = [row.candidates[0] for corpus in corpora for row in corpus]
+    firsts = [max(row.candidates, key=lambda c: c.described.score) for corpus in corpora for row in corpus]
     for name, rows in (
         ("corpora, cross-validated", crossed),
         ("stories alone, cross-validated", crossed[: sum(map(len, told))]),

@@ -1,0 +1,121 @@
+"""qa/asof.py: the time a statement names for itself, and the sides that hold at the time a question names."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from strategies import texts, thorough
+from toys import ToyReader, document, toy_retriever
+
+from qa.asof import as_of, at_the_time, times
+from qa.assistant import Assistant
+from qa.chunking import sentence_around
+from qa.citation import to_text
+from qa.datatypes import Answer, AsOf, Citation, Passage, ScoredSpan, Span
+
+
+def cited(text: str, quote: str) -> Citation:
+    one = document("a.txt", text)
+    span = Span(text.index(quote), text.index(quote) + len(quote))
+    return Citation(one, span, sentence_around(one, span))
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("As of November 2014, 39 were signed.", ["2014-11"]),
+        ("From 2014 to 2016 some 2,600 came back.", ["2014/2016"]),
+        ("between 1998 and 2004", ["1998/2004"]),
+        ("By the end of 2014 there were 500.", ["2014"]),
+        ("on Dec. 31, 2019; on 31 December 2014", ["2019-12-31", "2014-12-31"]),
+        ("in May 2015, 5 people", ["2015-05"]),
+        ("Last year 680 came back; so far 12.", ["", ""]),
+        ("In the 1990s 2,014 people paid $2015.", []),
+        ("", []),
+    ],
+)
+def test_times_are_found_and_normalised(text: str, values: list[str]) -> None:
+    assert [time.value for _, time in times(text)] == values
+
+
+@given(texts(max_size=12))
+@thorough
+def test_times_stand_where_they_say_and_do_not_overlap(text: str) -> None:
+    found = list(times(text + " in 2014, last year", 3))
+    assert len(found) >= 2
+    for span, time in found:
+        assert (text + " in 2014, last year")[span.start - 3 : span.end - 3] == time.text
+    assert not any(one.overlaps(other) for i, (one, _) in enumerate(found) for other, _ in found[i + 1 :])
+
+
+def test_as_of_is_the_time_nearest_to_the_quote_in_its_sentence() -> None:
+    text = "Founded in 1988, the union had 39 members by 2014 and 48 in 2016."
+    assert as_of(cited(text, "39")) == AsOf("2014", "2014")
+    assert as_of(cited(text, "48")) == AsOf("2016", "2016")
+    assert as_of(cited(text, "2016")) == AsOf("2014", "2014")  # a time is not its own
+
+
+def test_as_of_looks_in_the_sentence_before_but_not_over_the_paragraphs_edge() -> None:
+    assert as_of(cited("It met in June 2015. It has 39 members.", "39")) == AsOf("June 2015", "2015-06")
+    assert as_of(cited("It met in June 2015.\n\nIt has 39 members.", "39")) is None
+    assert as_of(cited("It has 39 members. It met in June 2015.", "39")) is None
+
+
+def test_a_relative_time_is_told_apart() -> None:
+    time = as_of(cited("Last year it had 39 members.", "39"))
+    assert time == AsOf("Last year", "")
+    assert time.relative
+    assert (time.years, time.to_dict()) == (None, {"text": "Last year", "value": "", "relative": True})
+
+
+def side(name: str, time: AsOf | None) -> Answer:
+    return Answer(name, 1.0, None, (cited(name, name),), time)
+
+
+@pytest.mark.parametrize(
+    ("question", "kept"),
+    [
+        ("How many members?", ["39", "48", "50", "60"]),
+        ("How many members in 2016?", ["48", "50", "60"]),
+        ("How many members by late 2015?", ["60", "50"]),
+        ("How many members in 1999?", ["39", "48", "50", "60"]),
+        ("How many members last year?", ["39", "48", "50", "60"]),
+    ],
+)
+def test_sides_of_another_time_than_the_questions_are_left_out(question: str, kept: list[str]) -> None:
+    sides = [
+        side("39", AsOf("2014", "2014")),
+        side("48", AsOf("2016", "2016")),
+        side("50", None),
+        side("60", AsOf("2015 to 2017", "2015/2017")),
+    ]
+    if question.endswith("2016?"):
+        kept = ["48", "60", "50"]
+    assert [answer.value for answer in at_the_time(question, sides)] == kept
+
+
+class BlindToYears(ToyReader):
+    """A toy reader that offers no figure of four digits."""
+
+    def read(self, question: str, passages: Sequence[Passage], *, k: int = 3) -> list[ScoredSpan]:
+        """Read as a toy reader does, and leave the years out."""
+        return [found for found in super().read(question, passages, k=9) if found.span.end - found.span.start < 4]
+
+
+def test_a_disagreement_carries_its_times_and_a_question_with_a_time_settles_it() -> None:
+    documents = [
+        document("a.txt", "In 2014 the harbour had 12 cranes."),
+        document("b.txt", "In 2016 the harbour had 15 cranes."),
+    ]
+    assistant = Assistant(toy_retriever(documents), BlindToYears(), None)  # type: ignore[arg-type]
+    reply = assistant.ask("How many cranes has the harbour?")
+    assert reply.status == "conflicting"
+    assert [(answer.text, answer.as_of and answer.as_of.value) for answer in reply.answers] == [
+        ("12", "2014"),
+        ("15", "2016"),
+    ]
+    assert [answer["as_of"]["text"] for answer in reply.to_dict()["answers"]] == ["2014", "2016"]
+    assert "12  (uncalibrated score 1.0; its time: 2014)" in to_text(reply)
+    settled = assistant.ask("How many cranes did the harbour have in 2016?")
+    assert (settled.status, [answer.text for answer in settled.answers]) == ("answered", ["15"])
+    assert "as_of" not in assistant.ask("How many cranes has the harbour?", k=1).to_dict()["answers"][0]
