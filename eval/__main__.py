@@ -1,4 +1,4 @@
-"""The command `python -m eval`: ask the questions and report, or check the questions themselves.
+"""The command `python -m eval`: ask questions and report, measure the confidence, or check the labels.
 
 Exit code 0: all well. 1: a figure fell below its floor, or the questions do not agree with the documents. 2: bad usage.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from eval.dataset import HALVES, Example, check_examples, read_examples
-from eval.report import CEILINGS, ReadGold, Report, below_floors, evaluate
+from eval.report import CEILINGS, ReadGold, Report, below_floors, evaluate, markdown_table
 from qa.datatypes import Corpus, Document, Span
 
 if TYPE_CHECKING:
@@ -44,11 +44,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m eval", description="Ask questions with known answers and report.")
-    parser.add_argument("command", nargs="?", choices=("run", "check"), default="run", help="check: only the labels")
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=("run", "calibration", "check"),
+        default="run",
+        help="calibration: what the confidence is worth; check: only the labels",
+    )
     parser.add_argument("--questions", type=Path, default=QUESTIONS, metavar="FILE", help="default: the shipped ones")
     parser.add_argument("--docs", type=Path, default=SEEDS, metavar="DIR", help="default: the shipped articles")
     parser.add_argument("--half", choices=(*HALVES, "all"), default="all", help="which questions to ask")
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="for report.json and report.md")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="for report.json and report.md, or calibration.md and calibration.png",
+    )
     return parser
 
 
@@ -59,6 +71,8 @@ def _run(examples: Sequence[Example], options: argparse.Namespace) -> int:
     if problems := check_examples(examples, assistant.corpus):
         return _complain(problems)
     asked = [example for example in examples if options.half in ("all", example.half)]
+    if options.command == "calibration":
+        return _calibration(assistant, asked, options.out)
     report = evaluate(
         lambda question, history: assistant.ask(question, history=history),
         tqdm(asked, unit="question", file=sys.stderr),
@@ -71,6 +85,21 @@ def _run(examples: Sequence[Example], options: argparse.Namespace) -> int:
     floors = tomllib.loads(FLOORS.read_text(encoding="utf-8"))
     tables = floors if options.half == "all" else {name: floors.get(name, {}) for name in (options.half, CEILINGS)}
     return _complain(below_floors(report, tables))
+
+
+def _calibration(assistant: "Assistant", examples: Sequence[Example], folder: Path) -> int:
+    """Print the figures of the confidence, and write them and their plots."""
+    from eval.calibration import calibration_figures, plot, rated
+
+    rows = rated(assistant, tqdm(examples, unit="question", file=sys.stderr))
+    figures = calibration_figures(rows, assistant.threshold)
+    lines = markdown_table(["figure", "value"], figures.items())
+    text = "\n".join([f"threshold {assistant.threshold:.3f}, {len(rows)} questions", "", *lines, ""])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "calibration.md").write_text(text, encoding="utf-8")
+    plot(rows, assistant.threshold, folder / "calibration.png")
+    print(text)
+    return 0
 
 
 def _gold_reader(assistant: "Assistant") -> ReadGold:

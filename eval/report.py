@@ -20,7 +20,7 @@ from eval.metrics import (
     recall_at_k,
     reciprocal_rank,
 )
-from qa.datatypes import Citation, Manifest, Reply, Span
+from qa.datatypes import Answer, Citation, Manifest, Reply, Span
 from qa.followup import Turn
 from qa.metrics import exact_match, token_f1
 
@@ -128,16 +128,17 @@ class Report:
         per_kind = ("right", "exact_match", "f1", "mrr", "sides_shown", "items_found")
         lines = [", ".join(f"{name} {value}" for name, value in each.to_dict().items()) for each in self.manifests]
         names = derive_figures((), self.k_values)
-        lines += ["", *_table(["figure", *asked], [[name, *(asked[g][name] for g in asked)] for name in names])]
+        lines += ["", *markdown_table(["figure", *asked], [[name, *(asked[g][name] for g in asked)] for name in names])]
         rows = [[kind, *(named[name] for name in per_kind)] for kind, named in self.kinds.items()]
-        return "\n".join([*lines, "", *_table(["kind", *per_kind], rows), ""])
+        return "\n".join([*lines, "", *markdown_table(["kind", *per_kind], rows), ""])
 
 
 def _plain(named: Figures) -> dict[str, Any]:
     return {name: asdict(figure) for name, figure in named.items()}
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Yield the lines of a table in Markdown."""
     yield f"| {' | '.join(header)} |"
     yield f"|{' --- |' * len(header)}"
     for row in rows:
@@ -230,9 +231,11 @@ def is_right(example: Example, reply: Reply) -> bool:
     """
     if not example.answerable:
         return reply.status == "no_answer"
-    answer = reply.answer
-    if answer is None:
-        return False
+    return reply.answer is not None and is_right_answer(example, reply.answer)
+
+
+def is_right_answer(example: Example, answer: Answer) -> bool:
+    """Whether an answer, shown or not, is what an answerable example wants (see `is_right`)."""
     in_place = any(
         citation.document.document_id == gold.document_id and citation.span.overlaps(gold.span)
         for citation in answer.citations

@@ -1,0 +1,137 @@
+"""Where an expected answer was lost. In: an assistant, a question and the expected text; out: an Explanation.
+
+Follows the same steps as `Assistant.ask` and decides nothing of its own.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from qa.assistant import Assistant
+from qa.chunking import sentence_around
+from qa.citation import escape_terminal
+from qa.datatypes import Answer, Citation, Document, Span
+from qa.followup import Turn
+
+Step = Literal["not_in_documents", "not_retrieved", "not_read", "outscored", "below_threshold", "shown"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How far the expected text came, and what stood in its way."""
+
+    question: str
+    resolved_question: str  # as it was searched
+    expected: str
+    step: Step  # the one at which it was lost
+    places: tuple[Citation, ...]  # where the documents hold it, in order
+    rank: int | None  # of the first passage that holds some of it, from 1; None: in no document
+    read: int  # how many passages were read
+    passages: int  # how many there are
+    score: float | None  # logit over "not here" of the best span that shares a character with it; None: not offered
+    confidence: float | None  # of the answer that cites it; None: no such answer, or no calibration
+    threshold: float  # what the first answer needs: a confidence, or a score where there is no calibration
+    first: Answer | None  # the likeliest answer
+
+    def to_dict(self) -> dict[str, Any]:
+        """The explanation as `qa why --json` prints it."""
+        return {
+            **vars(self),
+            "places": [place.to_dict() for place in self.places],
+            "first": self.first.to_dict() if self.first else None,
+        }
+
+
+def explain(
+    assistant: Assistant,
+    question: str,
+    expected: str,
+    *,
+    document_id: str | None = None,
+    k: int | None = None,
+    history: Sequence[Turn] = (),
+) -> Explanation:
+    """Ask, and tell at which step the expected text was lost; of several places, the one that came furthest counts.
+
+    Upper and lower case and the width of blanks in `expected` do not matter. document_id: look only there.
+    Raises ValueError if expected is blank, if there is no such document, or what `ask` raises.
+    """
+    if not expected.strip():
+        raise ValueError("the expected text is empty; quote some words of the passage that should have answered")
+    documents = assistant.corpus.documents
+    if document_id is not None:
+        documents = tuple(one for one in documents if one.document_id == document_id)
+        if not documents:
+            names = ", ".join(one.document_id for one in assistant.corpus.documents[:20])
+            raise ValueError(f"there is no document {document_id!r}; choose from {names}")
+    places = [place for document in documents for place in _occurrences(document, expected)]
+    found = assistant.find(question, k=k, history=history)
+    ranked = assistant.retriever.retrieve(found.asked, k=len(assistant.passages)) if places else []
+    holding = (rank for rank, hit in enumerate(ranked, 1) if _touches(hit.passage.document, hit.passage.span, places))
+    spans = [span for span in found.spans if _touches(span.document, span.span, places)]
+    citing = [a for a in found.candidates if any(_touches(c.document, c.span, places) for c in a.citations)]
+    shown = assistant.decide(question, found).answers
+    rank, first = next(holding, None), found.candidates[0] if found.candidates else None
+    step: Step
+    if not places:
+        step = "not_in_documents"
+    elif rank is None or rank > len(found.hits):
+        step = "not_retrieved"
+    elif not spans:
+        step = "not_read"
+    elif citing and citing[0] in shown:
+        step = "shown"
+    else:
+        step = "below_threshold" if citing and citing[0] is first else "outscored"
+    return Explanation(
+        question,
+        found.asked,
+        expected,
+        step,
+        tuple(places),
+        rank,
+        len(found.hits),
+        len(assistant.passages),
+        spans[0].score if spans else None,
+        citing[0].confidence if citing else None,
+        assistant.threshold,
+        first,
+    )
+
+
+def _occurrences(document: Document, expected: str) -> Iterator[Citation]:
+    words = r"\s+".join(map(re.escape, expected.split()))
+    for match in re.finditer(words, document.text, re.IGNORECASE):
+        span = Span(*match.span())
+        yield Citation(document, span, sentence_around(document, span))
+
+
+def _touches(document: Document, span: Span, places: Sequence[Citation]) -> bool:
+    return any(place.document is document and place.span.overlaps(span) for place in places)
+
+
+def to_text(explanation: Explanation) -> str:
+    """The explanation for a terminal: where it was lost, and what one can do."""
+    e = explanation
+    first = f'"{e.first.text}" came first ({_strength(e.first)})' if e.first else "nothing came first"
+    offered = "" if e.score is None else f"The reader offered it with a score of {e.score:.1f}"
+    said = {
+        "not_in_documents": f'No document holds "{e.expected}": check the wording, or add the document.',
+        "not_retrieved": f"Its passage was not read: read more with --k {e.rank}, or ask in words nearer the text.",
+        "not_read": f"The reader saw no answer in its passage; {first}. Ask in words nearer the text.",
+        "outscored": f"{offered}, but {first}.",
+        "below_threshold": f"{offered}; {first}, below the threshold of {e.threshold:.2f}.",
+        "shown": "It is shown.",
+    }[e.step]
+    lines = [f"{e.step.replace('_', ' ')}: {said}"]
+    if e.resolved_question != e.question:
+        lines.append(f"searched as: {e.resolved_question}")
+    lines += [f"in {p.document.document_id}, characters {p.span.start}-{p.span.end}: {p.context}" for p in e.places[:3]]
+    if e.places:
+        lines.append(f"its passage came {e.rank} of {e.passages}; {e.read} were read")
+    return "".join(f"{escape_terminal(line)}\n" for line in lines)
+
+
+def _strength(answer: Answer) -> str:
+    return f"score {answer.score:.1f}" if answer.confidence is None else f"confidence {answer.confidence:.2f}"

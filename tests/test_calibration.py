@@ -1,0 +1,82 @@
+"""eval/calibration.py: figures one can recompute by hand, and a drawing of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toys import toy_assistant, toy_documents
+
+from eval.calibration import Rated, calibration_figures, coverage_at, plot, rated
+from eval.dataset import Example, Gold
+from qa.confidence import Calibration, Features
+
+BY_SCORE = Calibration("toy", {**dict.fromkeys(Features.__dataclass_fields__, 0.0), "score": 1.0}, 0.0, 0.5)
+ROWS = [
+    Rated(0.95, True, True),
+    Rated(0.9, False, False),
+    Rated(0.7, True, True),
+    Rated(0.3, True, True),
+    Rated(0.1, False, False),
+    Rated(0.0, False, True),
+]
+
+
+def test_coverage_at_is_the_largest_share_that_is_accurate_enough() -> None:
+    confidences, right = np.array([0.9, 0.8, 0.7, 0.6]), np.array([1.0, 0.0, 1.0, 0.0])
+    assert coverage_at(confidences, right, 0.95) == 1 / 4
+    assert coverage_at(confidences, right, 0.6) == 3 / 4
+    assert coverage_at(confidences, right, 0.5) == 1.0
+    assert coverage_at(confidences, 1 - right, 0.9) == 0.0
+
+
+def test_figures_are_those_of_the_rows() -> None:
+    figures = calibration_figures(ROWS, threshold=0.5)
+    values = {name: figure.value for name, figure in figures.items()}
+    assert values["auroc"] == pytest.approx((2 + 3 + 2) / 9)  # 0.95 beats three wrong ones, 0.7 and 0.3 two each
+    assert values["refused"] == 1 / 2
+    assert values["answered_when_found"] == 2 / 3
+    assert (values["very likely"], values["likely"], values["unsure"]) == (1 / 2, 1.0, None)
+    assert values["coverage_at_80%"] == 1 / 6
+    assert values["ece"] == pytest.approx((0.05 + 0.9 + 0.3 + 0.7 + 0.1 + 0.0) / 6)  # a bin each
+    assert {name: figures[name].n for name in ("aurc", "refused", "answered_when_found", "unsure")} == {
+        "aurc": 6,
+        "refused": 2,
+        "answered_when_found": 3,
+        "unsure": 0,
+    }
+    for figure in figures.values():
+        if figure.value is not None and figure.low is not None and figure.high is not None:
+            assert figure.low <= figure.value <= figure.high
+
+
+def test_figures_of_rows_that_are_all_right_leave_out_what_cannot_be_computed() -> None:
+    figures = calibration_figures([Rated(0.9, True, True), Rated(0.8, True, True)], threshold=0.5)
+    assert (figures["auroc"].value, figures["refused"].value, figures["aurc"].value) == (None, None, 0.0)
+
+
+def test_rated_judges_the_first_candidate_shown_or_not() -> None:
+    def example(question: str, *golds: Gold) -> Example:
+        return Example("q", question, "direct", "report", bool(golds), golds)
+
+    assistant = toy_assistant(toy_documents(), BY_SCORE)
+    asked = [
+        example("How many cranes has the harbour?", Gold("harbour.txt", 16, "12")),
+        example("How many boats are there?", Gold("museum.txt", 37, "40")),  # one shared word: below the threshold
+        example("How many passengers?"),
+        example("¿?"),
+    ]
+    one, two, three, four = rated(assistant, asked)
+    assert (one.right, one.answerable, one.confidence) == (True, True, pytest.approx(1 / (1 + np.exp(-1))))
+    assert (two.right, two.confidence) == (True, pytest.approx(1 / (1 + np.exp(1))))
+    assert (three.right, three.answerable, three.confidence) == (False, False, two.confidence)
+    assert four == Rated(0.0, False, False)
+
+
+def test_rated_needs_a_calibration() -> None:
+    with pytest.raises(ValueError, match="toy-reader has no calibration; make one with"):
+        rated(toy_assistant(toy_documents()), [])
+
+
+def test_plot_draws_a_picture(tmp_path: Path) -> None:
+    plot(ROWS, 0.5, tmp_path / "calibration.png")
+    assert (tmp_path / "calibration.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,102 @@
+"""Where an expected answer was lost: every step of the trip, told apart."""
+
+import json
+from typing import Any
+
+import pytest
+from toys import FERRY, HARBOUR, document, toy_assistant, toy_documents
+
+from qa import cli
+from qa.confidence import Calibration, Features
+from qa.why import explain, to_text
+
+ALL_SURE = Calibration("toy", dict.fromkeys(Features.__dataclass_fields__, 0.0), 1.0, 0.5)
+NEVER_SURE = Calibration("toy", dict.fromkeys(Features.__dataclass_fields__, 0.0), -1.0, 0.5)
+QUESTION = "How many cranes has the harbour?"
+
+
+def test_an_answer_that_is_shown() -> None:
+    found = explain(toy_assistant(toy_documents()), QUESTION, "12  CRANES")
+    assert (found.step, found.rank, found.read, found.passages) == ("shown", 1, 3, 3)
+    assert [place.quote for place in found.places] == ["12 cranes"]
+    assert (found.score, found.confidence, found.threshold) == (1.0, None, 0.0)
+    assert found.first is not None
+    assert found.first.text == "12"
+
+
+def test_words_that_no_document_holds() -> None:
+    found = explain(toy_assistant(toy_documents()), QUESTION, "14 cranes")
+    assert (found.step, found.places, found.rank) == ("not_in_documents", (), None)
+    assert 'No document holds "14 cranes"' in to_text(found)
+
+
+def test_words_that_only_another_document_holds() -> None:
+    assistant = toy_assistant(toy_documents())
+    assert explain(assistant, QUESTION, "12", document_id="ferry.txt").step == "not_in_documents"
+    assert explain(assistant, QUESTION, "12", document_id="harbour.txt").step == "shown"
+
+
+def test_a_passage_that_was_not_read() -> None:
+    found = explain(toy_assistant(toy_documents()), QUESTION, "Jon Aas", k=1)
+    assert (found.step, found.read) == ("not_retrieved", 1)
+    assert found.rank is not None
+    assert found.rank > 1
+    assert f"--k {found.rank}" in to_text(found)
+
+
+def test_a_passage_in_which_the_reader_saw_no_such_answer() -> None:
+    found = explain(toy_assistant(toy_documents()), QUESTION, "Ilse Brandt")  # names are no answer to "how many"
+    assert (found.step, found.score, found.confidence) == ("not_read", None, None)
+    assert '"12" came first' in to_text(found)
+
+
+def test_an_answer_that_another_one_outscored() -> None:
+    found = explain(toy_assistant(toy_documents()), "How many passengers has the ferry at the harbour?", "12 cranes")
+    assert (found.step, found.score) == ("outscored", -1.0)
+    assert found.first is not None
+    assert found.first.text == "300"
+
+
+def test_an_answer_below_the_threshold() -> None:
+    found = explain(toy_assistant(toy_documents(), NEVER_SURE), QUESTION, "12")
+    assert (found.step, found.threshold) == ("below_threshold", 0.5)
+    assert found.confidence == pytest.approx(1 / (1 + 2.718281828))
+    assert '"12" came first (confidence 0.27), below the threshold of 0.50' in to_text(found)
+    assert explain(toy_assistant(toy_documents(), ALL_SURE), QUESTION, "12").step == "shown"
+
+
+def test_of_several_places_the_one_that_came_furthest_counts() -> None:
+    documents = [
+        document("harbour.txt", HARBOUR),
+        document("notes.txt", "Twelve. 12 said nothing."),
+        document("f", FERRY),
+    ]
+    found = explain(toy_assistant(documents), QUESTION, "12")
+    assert (found.step, len(found.places)) == ("shown", 2)
+
+
+@pytest.mark.parametrize(
+    ("expected", "document_id", "message"),
+    [("  ", None, "the expected text is empty"), ("12", "barbour.txt", "no document 'barbour.txt'; choose from ferry")],
+)
+def test_what_cannot_be_explained_is_said(expected: str, document_id: str | None, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        explain(toy_assistant(toy_documents()), QUESTION, expected, document_id=document_id)
+
+
+def test_the_text_is_safe_for_a_terminal() -> None:
+    hostile = [document("a\x1b[2J.txt", "The harbour has 12 \x1b[2J cranes."), *toy_documents()[::2]]
+    text = to_text(explain(toy_assistant(hostile), QUESTION, "12"))
+    assert "\x1b" not in text
+    assert "12" in text
+
+
+def test_the_command_prints_text_or_json(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(cli, "_assistant", lambda arguments: toy_assistant(toy_documents()))
+    assert cli.main(["why", QUESTION, "--expect", "Ilse Brandt", "--doc", "harbour.txt"]) == 0
+    assert capsys.readouterr().out.startswith("not read: ")
+    assert cli.main(["why", QUESTION, "--expect", "12", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["step"], printed["places"][0]["quote"], printed["first"]["text"]) == ("shown", "12", "12")
+    assert cli.main(["why", QUESTION, "--expect", " "]) == 1
+    assert "the expected text is empty" in capsys.readouterr().err
