@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qa.assistant import Assistant
     from qa.datatypes import Answer, Citation, Document, Passage, Reply, Span
+    from qa.documents import Selection
 
-__all__ = ["Answer", "Assistant", "Citation", "Document", "Passage", "Reply", "Span"]
+__all__ = ["Answer", "Assistant", "Citation", "Document", "Passage", "Reply", "Selection", "Span"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,4 +16,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'qa' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("qa.assistant" if name == "Assistant" else "qa.datatypes"), name)
+    home = {"Assistant": "qa.assistant", "Selection": "qa.documents"}.get(name, "qa.datatypes")
+    return getattr(import_module(home), name)

@@ -20,7 +20,7 @@ from qa.asof import as_of, at_the_time
 from qa.chunking import MAX_CHARS, OVERLAP_SENTENCES, chunk_document
 from qa.confidence import UNCALIBRATED_THRESHOLD, Calibration, features, load_calibration
 from qa.datatypes import Answer, Corpus, Hit, Manifest, NoAnswer, Passage, Reason, Reply, ScoredSpan, Status
-from qa.documents import Skipped, read_folder
+from qa.documents import Selection, Skipped, read_folder
 from qa.followup import Turn, resolve
 from qa.reader import DEFAULT_READER, Reader
 from qa.retriever import LAYOUT, Retriever
@@ -39,6 +39,7 @@ class Findings:
 
     asked: str  # as it was searched
     typed: str  # as it was asked, cleaned
+    among: Selection | None  # the documents that might answer; None: all
     hits: tuple[Hit, ...]  # the passages that were read, best first
     spans: tuple[ScoredSpan, ...]  # what the reader offered, best first
     candidates: tuple[Answer, ...]  # the likeliest first
@@ -106,13 +107,21 @@ class Assistant:
         """Every passage that can be retrieved."""
         return self.retriever.passages
 
-    def ask(self, question: str, *, k: int | None = None, history: Sequence[Turn] = ()) -> Reply:
+    def ask(
+        self,
+        question: str,
+        *,
+        k: int | None = None,
+        history: Sequence[Turn] = (),
+        among: Selection | None = None,
+    ) -> Reply:
         """Answer one question; `history` holds the earlier turns of the conversation, oldest first.
 
-        k is the number of passages to read, by default chosen by the size of the corpus.
+        k is the number of passages to read, by default chosen by the size of the corpus; among: only documents of
+        this selection may answer.
         Raises ValueError if k < 1 or the question is longer than 2,000 characters.
         """
-        return self.decide(question, self.find(question, k=k, history=history))
+        return self.decide(question, self.find(question, k=k, history=history, among=among))
 
     def decide(self, question: str, found: Findings) -> Reply:
         """What was found for a question -> the reply: an answer, every side of a disagreement, or a reason for none."""
@@ -127,7 +136,14 @@ class Assistant:
             sides = at_the_time(found.asked, [replace(side, as_of=as_of(side.citations[0])) for side in sides])
         return self._reply(question, found, "conflicting" if len(sides) > 1 else "answered", tuple(sides))
 
-    def find(self, question: str, *, k: int | None = None, history: Sequence[Turn] = ()) -> Findings:
+    def find(
+        self,
+        question: str,
+        *,
+        k: int | None = None,
+        history: Sequence[Turn] = (),
+        among: Selection | None = None,
+    ) -> Findings:
         """Retrieve, read, merge and rate, but decide nothing: what `ask` decides on.
 
         Raises what `ask` does.
@@ -137,7 +153,8 @@ class Assistant:
             raise ValueError(f"k must be at least 1, got {k}")
         asked = self.understood(cleaned, history)
         begun = time.perf_counter()
-        hits = self.retriever.retrieve(asked, k=k) if re.search(r"\w", asked) else []
+        holds = among.holds if among else None
+        hits = self.retriever.retrieve(asked, k=k, among=holds) if re.search(r"\w", asked) else []
         retrieved = time.perf_counter()
         spans = self.reader.read(asked, [hit.passage for hit in hits])
         candidates = self.rate(asked, merge(spans, limit=MAX_ANSWERS), hits)
@@ -147,7 +164,7 @@ class Assistant:
             "read": 1000 * (done - retrieved),
             "total": 1000 * (done - begun),
         }
-        return Findings(asked, cleaned, tuple(hits), tuple(spans), tuple(candidates), timings)
+        return Findings(asked, cleaned, among, tuple(hits), tuple(spans), tuple(candidates), timings)
 
     def ask_many(
         self, questions: Sequence[str], *, k: int | None = None, histories: Sequence[Sequence[Turn]] | None = None
@@ -198,7 +215,7 @@ def _reason(found: Findings) -> Reason:
     if not re.search(r"\w", found.asked):
         return "question_not_understood"
     if not found.hits:
-        return "nothing_retrieved"
+        return "filtered_out" if found.among else "nothing_retrieved"
     return "below_threshold" if found.candidates else "no_span"
 
 

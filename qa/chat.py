@@ -27,9 +27,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .citation import escape_html, escape_markdown, to_html, to_markdown
 from .datatypes import Reply
+from .documents import Selection
 from .followup import Turn
 
-Ask = Callable[[str, list[Turn]], Reply]
+Ask = Callable[[str, list[Turn], Selection | None], Reply]
 Exchanges = tuple["Exchange", ...]
 Update = tuple[list[dict[str, str]], str, Exchanges, str]  # chat, evidence, exchanges, question box
 
@@ -41,6 +42,11 @@ BUBBLE_WAIT = "Reading …"
 PANEL_WAIT = '<p class="qw-note">Reading the documents …</p>'
 PANEL_START = '<p class="qw-note">Ask a question. Every answer is a quote, shown here with its file and its place.</p>'
 PANEL_ERROR = '<p class="qw-note">Nothing to show for this question.</p>'
+NARROW = (  # what narrows the search: label, placeholder, share of the row
+    ("Only in documents like", "all, or: reports/*, *.pdf", 2),
+    ("dated since", "2014", 1),
+    ("until", "2014-12-31", 1),
+)
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; connect-src 'self'; frame-src 'none'; object-src 'none'; form-action 'self'; "
@@ -63,8 +69,9 @@ class Exchange:
 def build_page(ask: Ask, *, documents: Sequence[str], examples: Sequence[str]) -> gr.Blocks:
     """Return the page. `documents` are the names it says it searches; `examples` are questions to click.
 
-    `ask` gets the question and the turns before it. It raises ValueError, with one line for the reader, to refuse a
-    question; the page shows that line. Any other exception is logged, and the page says only that it happened.
+    `ask` gets the question, the turns before it, and which documents may answer. It raises ValueError, with one line
+    for the reader, to refuse a question; the page shows that line. Any other exception is logged, and the page says
+    only that it happened.
     """
     folder = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="quotewise-")  # mode 0700
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -99,6 +106,11 @@ def build_page(ask: Ask, *, documents: Sequence[str], examples: Sequence[str]) -
                         min_width=0,
                     )
                     send = gr.Button("Ask", variant="primary", scale=0, min_width=0)
+                with gr.Row(elem_id="qw-among"):
+                    among = [
+                        gr.Textbox(label=label, placeholder=placeholder, lines=1, max_lines=1, scale=scale, min_width=0)
+                        for label, placeholder, scale in NARROW
+                    ]
                 with gr.Row(elem_id="qw-examples"):
                     example_buttons = [gr.Button(text, size="sm", min_width=0) for text in examples]
             with gr.Column(elem_id="qw-side", min_width=0):
@@ -108,22 +120,26 @@ def build_page(ask: Ask, *, documents: Sequence[str], examples: Sequence[str]) -
         respond = responder(ask)
         shown = [chat, evidence, exchanges, box]
         options: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        gr.on([box.submit, send.click], respond, [box, exchanges], shown, concurrency_id="ask", **options)
+        gr.on([box.submit, send.click], respond, [box, exchanges, *among], shown, concurrency_id="ask", **options)
         for button in example_buttons:
-            button.click(respond, [button, exchanges], shown, concurrency_id="ask", **options)
+            button.click(respond, [button, exchanges, *among], shown, concurrency_id="ask", **options)
         clear.click(lambda: ([], PANEL_START, (), ""), None, shown, queue=False, **options)
         chat.select(evidence_of, [exchanges], [evidence], queue=False, **options)
     return page
 
 
-def responder(ask: Ask) -> Callable[[str, Exchanges], Iterator[Update]]:
+def responder(ask: Ask) -> Callable[..., Iterator[Update]]:
     """Return the page's handler: it shows the question at once, then the reply or one line about what went wrong."""
 
-    def respond(question: str, exchanges: Exchanges) -> Iterator[Update]:
+    def respond(
+        question: str, exchanges: Exchanges, only: str = "", since: str = "", until: str = ""
+    ) -> Iterator[Update]:
         before = [message for past in exchanges for message in _messages(past.question, past.bubble)]
         yield before + _messages(question, BUBBLE_WAIT), PANEL_WAIT, exchanges, ""
         try:
-            reply = ask(question, history_of(exchanges))
+            patterns = tuple(pattern for pattern in map(str.strip, only.split(",")) if pattern)
+            among = Selection(patterns, since.strip(), until.strip())
+            reply = ask(question, history_of(exchanges), among if among != Selection() else None)
         except ValueError as error:
             yield before + _messages(question, escape_markdown(str(error))), PANEL_ERROR, exchanges, question
         except Exception as error:  # the reader gets one line whatever breaks; the log gets the rest

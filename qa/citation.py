@@ -16,6 +16,7 @@ SIDE = 300  # characters of a sentence shown on either side of the quote
 WIDTH = 100  # columns of the terminal form
 REASONS: dict[Reason, str] = {
     "question_not_understood": "The question could not be understood. Please ask it as one full sentence.",
+    "filtered_out": "None of the documents is among those that may answer.",
     "nothing_retrieved": "No passage of the documents comes near the question.",
     "no_span": "The nearest passages were read, and none of them holds an answer.",
     "below_threshold": "The best candidate was too unsure to be shown as an answer.",

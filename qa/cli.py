@@ -22,6 +22,7 @@ from qa.formats import FORMATS
 if TYPE_CHECKING:
     from qa.assistant import Assistant, Indexed, Progress
     from qa.datatypes import Corpus, Reply
+    from qa.documents import Selection
     from qa.followup import Turn
 
 EXAMPLES = (
@@ -103,7 +104,15 @@ def _parser() -> argparse.ArgumentParser:
     reading = _Parser(add_help=False, parents=[documents])
     reading.add_argument("--reader", metavar="NAME", help="a question-answering checkpoint (default: the shipped one)")
 
-    ask = commands.add_parser("ask", parents=[models, reading], help="answer a question, or a file of them")
+    selecting = _Parser(add_help=False)
+    pattern = "answer only from such documents, as in 'reports/*' (may be repeated)"
+    selecting.add_argument("--only", action="append", default=[], metavar="PATTERN", help=pattern)
+    selecting.add_argument(
+        "--since", type=_bound, default="", metavar="DAY", help="whose date is known and not earlier"
+    )
+    selecting.add_argument("--until", type=_bound, default="", metavar="DAY", help="whose date is known and not later")
+
+    ask = commands.add_parser("ask", parents=[models, reading, selecting], help="answer a question, or a file of them")
     ask.add_argument("question", nargs="?", help="the question, in quotation marks")
     ask.add_argument("--k", type=_positive, metavar="N", help="how many passages to read (default: by corpus size)")
     ask.add_argument("--json", action="store_true", help="print the reply as JSON")
@@ -112,7 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--out", type=Path, metavar="FILE", help="where the replies of --batch go, as JSON Lines")
     ask.set_defaults(run=_ask, parser=ask)
 
-    why = commands.add_parser("why", parents=[models, reading], help="tell where an expected answer was lost")
+    why = commands.add_parser(
+        "why", parents=[models, reading, selecting], help="tell where an expected answer was lost"
+    )
     why.add_argument("question", help="the question, in quotation marks")
     why.add_argument("--expect", required=True, metavar="TEXT", help="words of the passage that should have answered")
     why.add_argument("--doc", metavar="NAME", help="the document they stand in (default: any)")
@@ -155,6 +166,23 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _bound(text: str) -> str:
+    from qa.documents import Selection
+
+    try:
+        return Selection(since=text).since
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _selection(arguments: argparse.Namespace) -> "Selection | None":
+    """The documents that may answer; None: all of them."""
+    from qa.documents import Selection
+
+    chosen = Selection(tuple(arguments.only), arguments.since, arguments.until)
+    return chosen if chosen != Selection() else None
+
+
 def _ask(arguments: argparse.Namespace) -> int:
     if (arguments.question is None) == (arguments.batch is None):
         arguments.parser.error('expected a question, as in: qa ask "How many are at large?", or --batch FILE')
@@ -171,7 +199,7 @@ def _ask(arguments: argparse.Namespace) -> int:
         clean_question(arguments.question)
     except ValueError as error:
         arguments.parser.error(str(error))
-    reply = _assistant(arguments).ask(arguments.question, k=arguments.k)
+    reply = _assistant(arguments).ask(arguments.question, k=arguments.k, among=_selection(arguments))
     if arguments.json or arguments.format:
         _print_json(reply.to_dict(arguments.format or "quotewise"))
     else:
@@ -186,11 +214,11 @@ def _ask_batch(arguments: argparse.Namespace) -> int:
     rows, complaints = _read_batch(arguments.batch)
     for complaint in complaints:
         print(f"qa: {complaint}", file=sys.stderr)
-    assistant = _assistant(arguments) if rows else None
+    assistant, among = _assistant(arguments) if rows else None, _selection(arguments)
     with arguments.out.open("w", encoding="utf-8") as out, tqdm(total=len(rows), unit="question", disable=None) as bar:
         for row in rows:
             assert assistant is not None
-            reply = assistant.ask(row["question"], k=arguments.k, history=row["history"])
+            reply = assistant.ask(row["question"], k=arguments.k, history=row["history"], among=among)
             out.write(_json(_batch_reply(row["id"], reply, arguments.format or "quotewise")) + "\n")
             bar.update()
     return 1 if complaints else 0
@@ -433,8 +461,8 @@ def _chat(arguments: argparse.Namespace) -> int:
 
     assistant = _assistant(arguments)
 
-    def ask(question: str, history: "Sequence[Turn]") -> "Reply":
-        return assistant.ask(question, history=history)
+    def ask(question: str, history: "Sequence[Turn]", among: "Selection | None") -> "Reply":
+        return assistant.ask(question, history=history, among=among)
 
     names = [document.document_id for document in assistant.corpus.documents]
     page = build_page(ask, documents=names, examples=EXAMPLES if arguments.docs is None else ())

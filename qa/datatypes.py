@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 COPIED = 0.8  # of two sentences' words, taken together, that both must have to be copies of one
 Status = Literal["answered", "conflicting", "no_answer"]
-Reason = Literal["question_not_understood", "nothing_retrieved", "no_span", "below_threshold"]
+Reason = Literal["question_not_understood", "filtered_out", "nothing_retrieved", "no_span", "below_threshold"]
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,36 @@ def matches(document_id: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(document_id, form) for form in forms)
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which documents may answer: those that a pattern means and whose own date is within the bounds.
+
+    Bounds are days, months or years, both included: "2014-12-31", "2014-12", "2014". A document that gives no date is
+    outside of any. Raises ValueError for another kind of bound.
+    """
+
+    only: tuple[str, ...] = ()  # patterns as `matches` takes them; none: all documents
+    since: str = ""
+    until: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        for bound in (self.since, self.until):
+            if bound and not re.fullmatch(r"\d{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?)?", bound):
+                raise ValueError(f"expected a day, month or year such as 2014-12-31, 2014-12 or 2014, got {bound!r}")
+
+    def holds(self, document: Document) -> bool:
+        """Whether the document is one of them."""
+        if self.only and not matches(document.document_id, self.only):
+            return False
+        if not self.since and not self.until:
+            return True
+        day = document.date
+        if day is None or (self.since and day[: len(self.since)] < self.since):
+            return False
+        return not self.until or day[: len(self.until)] <= self.until
+
+
 def read_document(path: Path, document_id: str, *, known: Document | None = None) -> Document:
     """Read one file, or return `known` if that came of the same bytes by the same parser.
 

@@ -119,21 +119,33 @@ class Retriever:
             )
         self._proven = True
 
-    def retrieve(self, question: str, *, k: int | None = None) -> list[Hit]:
+    def retrieve(
+        self, question: str, *, k: int | None = None, among: Callable[[Document], bool] | None = None
+    ) -> list[Hit]:
         """Return the k best passages, best first; fewer if the corpus has fewer.
 
+        among: leave out the passages of documents for which it is false.
         Raises ValueError if k < 1.
         """
+        rows = range(len(self.passages))
+        eligible = {row for row in rows if among(self.passages[row].document)} if among else rows
         if k is None:
-            k = default_k(len(self.passages))
+            k = max(1, default_k(len(eligible)))
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         if not self._proven:  # not on opening, which needs no weights
             self._prove_encoder()
         vector = self.encoder.encode_query([question])[0]
-        near = self._dense.search(vector, k=max(k, POOL))
-        nearest_sentence = self._by_sentence(self._sentence_vectors.search(vector, k=max(k, SENTENCE_POOL)))
-        words = self._lexical.search(question, k=max(k, POOL))
+        pool, sentence_pool = max(k, POOL), max(k, SENTENCE_POOL)
+        if among:  # any number of others may come before them
+            pool, sentence_pool = len(self.passages), max(1, len(self._sentences))
+        near = self._dense.search(vector, k=pool)
+        nearest_sentence = self._by_sentence(self._sentence_vectors.search(vector, k=sentence_pool))
+        words = self._lexical.search(question, k=pool)
+        if among:
+            near, nearest_sentence, words = (
+                [scored for scored in ranking if scored.row in eligible] for ranking in (near, nearest_sentence, words)
+            )
         similarity = dict(near)
         for row, score in nearest_sentence:
             similarity[row] = max(score, similarity.get(row, -1.0))

@@ -12,9 +12,10 @@ from qa.assistant import Assistant
 from qa.chunking import sentence_around
 from qa.citation import escape_terminal
 from qa.datatypes import Answer, Citation, Document, Span
+from qa.documents import Selection
 from qa.followup import Turn
 
-Step = Literal["not_in_documents", "not_retrieved", "not_read", "outscored", "below_threshold", "shown"]
+Step = Literal["not_in_documents", "filtered_out", "not_retrieved", "not_read", "outscored", "below_threshold", "shown"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def explain(
     document_id: str | None = None,
     k: int | None = None,
     history: Sequence[Turn] = (),
+    among: Selection | None = None,
 ) -> Explanation:
     """Ask, and tell at which step the expected text was lost; of several places, the one that came furthest counts.
 
@@ -66,8 +68,12 @@ def explain(
             names = ", ".join(one.document_id for one in assistant.corpus.documents[:20])
             raise ValueError(f"there is no document {document_id!r}; choose from {names}")
     places = [place for document in documents for place in _occurrences(document, expected)]
-    found = assistant.find(question, k=k, history=history)
-    ranked = assistant.retriever.retrieve(found.asked, k=len(assistant.passages)) if places else []
+    found = assistant.find(question, k=k, history=history, among=among)
+    ranked = (
+        assistant.retriever.retrieve(found.asked, k=len(assistant.passages), among=among.holds if among else None)
+        if places
+        else []
+    )
     holding = (rank for rank, hit in enumerate(ranked, 1) if _touches(hit.passage.document, hit.passage.span, places))
     spans = [span for span in found.spans if _touches(span.document, span.span, places)]
     citing = [a for a in found.candidates if any(_touches(c.document, c.span, places) for c in a.citations)]
@@ -76,6 +82,8 @@ def explain(
     step: Step
     if not places:
         step = "not_in_documents"
+    elif among and not any(among.holds(place.document) for place in places):
+        step = "filtered_out"
     elif rank is None or rank > len(found.hits):
         step = "not_retrieved"
     elif not spans:
@@ -118,6 +126,7 @@ def to_text(explanation: Explanation) -> str:
     offered = "" if e.score is None else f"The reader offered it with a score of {e.score:.1f}"
     said = {
         "not_in_documents": f'No document holds "{e.expected}": check the wording, or add the document.',
+        "filtered_out": "Its document is not among those that may answer.",
         "not_retrieved": f"Its passage was not read: read more with --k {e.rank}, or ask in words nearer the text.",
         "not_read": f"The reader saw no answer in its passage; {first}. Ask in words nearer the text.",
         "outscored": f"{offered}, but {first}.",
@@ -128,7 +137,7 @@ def to_text(explanation: Explanation) -> str:
     if e.resolved_question != e.question:
         lines.append(f"searched as: {e.resolved_question}")
     lines += [f"in {p.document.document_id}, characters {p.span.start}-{p.span.end}: {p.context}" for p in e.places[:3]]
-    if e.places:
+    if e.rank:
         lines.append(f"its passage came {e.rank} of {e.passages}; {e.read} were read")
     return "".join(f"{escape_terminal(line)}\n" for line in lines)
 

@@ -19,7 +19,7 @@ from qa.answers import merge
 from qa.assistant import Assistant, clean_question, default_index
 from qa.confidence import Calibration, Features
 from qa.datatypes import Citation, Hit, Passage, Reply, ScoredSpan, Span
-from qa.documents import NoDocumentsError
+from qa.documents import NoDocumentsError, Selection
 from qa.followup import Turn
 
 CRANES = "How many cranes has the harbour?"  # shares harbour and cranes with one sentence: score 1
@@ -440,3 +440,14 @@ def test_default_index_is_one_place_per_real_folder(folder: Path, encoders: list
     (tmp_path / "link").symlink_to(folder)
     assert default_index(tmp_path / "link") == default_index(folder) != default_index(tmp_path)
     assert default_index(folder).is_relative_to(tmp_path / "cache")
+
+
+def test_ask_among_some_documents_answers_from_no_other() -> None:
+    assistant = toy_assistant(toy_documents())
+    assert assistant.ask(CRANES, among=Selection(("har*",))).answers[0].text == "12"
+    elsewhere = assistant.ask(CRANES, among=Selection(("ferry.txt", "museum.txt")))
+    assert {hit.passage.document.document_id for hit in elsewhere.hits} == {"ferry.txt", "museum.txt"}
+    assert not elsewhere.answers
+    nowhere = assistant.ask(CRANES, among=Selection(("*.pdf",)))
+    assert nowhere.no_answer is not None
+    assert nowhere.no_answer.reason == "filtered_out"

@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 
 from qa.chat import ECHO, PANEL_ERROR, Exchange, build_app, build_page, evidence_of, history_of, responder, serve
 from qa.datatypes import Answer, Citation, Document, Manifest, NoAnswer, Reply, Span
+from qa.documents import Selection
 from qa.followup import Turn
 
 DOCUMENT = Document("a.txt", "At least 946 fled.", "A <b>title</b>", "0", "utf-8")
@@ -24,7 +25,7 @@ FLED = Answer("946", 7.4, 0.93, (Citation(DOCUMENT, Span(9, 12), Span(0, 18)),))
 EARLIER = Exchange("How many fled?", "946", "**946**", "<p>946</p>")
 
 
-def toy_ask(question: str, history: list[Turn]) -> Reply:
+def toy_ask(question: str, history: list[Turn], among: Selection | None) -> Reply:
     """Answer 946 to "How many", refuse "" and break on "break"; anything else has no answer."""
     if not question.strip():
         raise ValueError("type a <question> first")
@@ -75,9 +76,9 @@ def test_answer_is_in_the_bubble_the_panel_and_the_history() -> None:
 def test_follow_up_gets_the_earlier_turns_oldest_first() -> None:
     seen = []
 
-    def ask(question: str, history: list[Turn]) -> Reply:
+    def ask(question: str, history: list[Turn], among: Selection | None) -> Reply:
         seen.append(history)
-        return toy_ask(question, history)
+        return toy_ask(question, history, among)
 
     exchanges = list(responder(ask)("Why?", (EARLIER,)))[-1][2]
     list(responder(ask)("And when?", exchanges))
@@ -173,3 +174,18 @@ def contrast(one: str, other: str) -> float:
 
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
+
+
+def test_what_narrows_the_search_is_passed_on_and_a_bad_date_refused_in_one_line() -> None:
+    asked: list[Selection | None] = []
+
+    def ask(question: str, history: list[Turn], among: Selection | None) -> Reply:
+        asked.append(among)
+        return toy_ask(question, history, among)
+
+    list(responder(ask)("How many fled?", (), " reports/*, *.pdf ,", "2014", ""))
+    list(responder(ask)("How many fled?", (), "", " ", ""))
+    assert asked == [Selection(("reports/*", "*.pdf"), "2014", ""), None]
+    messages, evidence, _, box = list(responder(ask)("How many fled?", (), "", "last year", ""))[-1]
+    assert "expected a day" in messages[-1]["content"]
+    assert (evidence, box, len(asked)) == (PANEL_ERROR, "How many fled?", 2)

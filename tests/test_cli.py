@@ -406,6 +406,15 @@ def test_a_failure_is_one_line_and_its_exit_code(
     assert run("ask", CRANES) == (expected, "", message)
 
 
+def test_ask_only_some_documents(run: Run) -> None:
+    assert run("ask", CRANES, "--only", "har*")[1].startswith("12 ")
+    assert "None of the documents is among those that may answer." in run("ask", CRANES, "--only", "*.pdf")[1]
+    assert "None of the documents" in run("ask", CRANES, "--since", "1900")[1]  # none of them gives its date
+    code, _, err = run("ask", CRANES, "--since", "yesterday")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "expected a day, month or year such as 2014-12-31" in err
+
+
 def test_an_interrupted_batch_keeps_what_was_answered(
     run: Run, tmp_path: Path, assistant: Assistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,11 @@ import pytest
 from files import CRANES, FERRY, XHTML, docx, epub, pdf
 
 from qa import documents
+from qa.datatypes import Document
 from qa.documents import (
     OLD_OFFICE,
     NoDocumentsError,
+    Selection,
     UnreadableDocumentError,
     find_title,
     read_document,
@@ -405,3 +407,27 @@ def test_read_document_shows_an_odd_name_on_one_line(tmp_path: Path) -> None:
 )
 def test_find_title_takes_only_what_looks_like_one(text: str, title: str) -> None:
     assert find_title(text) == title
+
+
+@pytest.mark.parametrize(
+    ("selection", "held"),
+    [
+        (Selection(), "abcd"),
+        (Selection(("reports/*",)), "ab"),
+        (Selection(since="2014"), "ab"),
+        (Selection(since="2014-06"), "b"),
+        (Selection(until="2014"), "ac"),
+        (Selection(since="2014-05-03", until="2014-05-03"), "a"),
+        (Selection(("*c.txt",), until="2013"), "c"),
+    ],
+)
+def test_selection_holds_by_pattern_and_by_the_documents_own_date(selection: Selection, held: str) -> None:
+    dates = {"reports/a.txt": "2014-05-03", "reports/b.txt": "2015-01-01", "c.txt": "2013-12-31", "d.txt": None}
+    documents = [Document(name, "x", "", "", "utf-8", date=date) for name, date in dates.items()]
+    assert "".join(one.document_id[-5] for one in documents if selection.holds(one)) == held
+
+
+@pytest.mark.parametrize("bound", ["last year", "14-05-03", "2014-13", "2014-02-32", "2014-5"])
+def test_selection_refuses_what_is_no_date(bound: str) -> None:
+    with pytest.raises(ValueError, match="expected a day, month or year such as"):
+        Selection(until=bound)

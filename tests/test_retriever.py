@@ -206,3 +206,11 @@ def test_opening_does_not_use_the_encoder() -> None:
 def test_corpus_is_in_order_of_ids() -> None:
     corpus = toy_retriever(toy_documents()[::-1]).corpus
     assert [one.document_id for one in corpus.documents] == ["ferry.txt", "harbour.txt", "museum.txt"]
+
+
+def test_retrieve_among_some_documents_gives_what_an_index_of_them_would_rank_alike() -> None:
+    documents = toy_documents()
+    everything = toy_retriever(documents)
+    hits = everything.retrieve("Who runs the harbour?", among=lambda one: one.document_id != "harbour.txt")
+    assert [hit.passage.document.document_id for hit in hits] == ["ferry.txt", "museum.txt"]
+    assert everything.retrieve("Who runs the harbour?", among=lambda one: False) == []

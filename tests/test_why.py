@@ -8,6 +8,7 @@ from toys import FERRY, HARBOUR, document, toy_assistant, toy_documents
 
 from qa import cli
 from qa.confidence import Calibration, Features
+from qa.documents import Selection
 from qa.why import explain, to_text
 
 ALL_SURE = Calibration("toy", dict.fromkeys(Features.__dataclass_fields__, 0.0), 1.0, 0.5)
@@ -34,6 +35,12 @@ def test_words_that_only_another_document_holds() -> None:
     assistant = toy_assistant(toy_documents())
     assert explain(assistant, QUESTION, "12", document_id="ferry.txt").step == "not_in_documents"
     assert explain(assistant, QUESTION, "12", document_id="harbour.txt").step == "shown"
+
+
+def test_words_whose_document_may_not_answer() -> None:
+    found = explain(toy_assistant(toy_documents()), QUESTION, "12", among=Selection(("ferry.txt",)))
+    assert (found.step, found.rank, [place.quote for place in found.places]) == ("filtered_out", None, ["12"])
+    assert "not among those that may answer" in to_text(found)
 
 
 def test_a_passage_that_was_not_read() -> None:

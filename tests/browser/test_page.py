@@ -14,6 +14,7 @@ import uvicorn
 
 from qa.chat import build_app, build_page
 from qa.datatypes import Answer, Citation, Document, Manifest, NoAnswer, Reply, Span
+from qa.documents import Selection
 from qa.followup import Turn
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -51,7 +52,7 @@ def cite(document: Document, quote: str) -> Citation:
     return Citation(document, Span(start, start + len(quote)), Span(first, len(document.text)))
 
 
-def toy_ask(question: str, history: list[Turn]) -> Reply:
+def toy_ask(question: str, history: list[Turn], among: Selection | None) -> Reply:
     """Answer 946, or 365 when there is history; quote a payload from a document that has it everywhere; else refuse."""
     if not question.strip():
         raise ValueError("the question is empty; type one")
