@@ -19,7 +19,7 @@ from qa.answers import cite, conflicting, merge
 from qa.asof import as_of, at_the_time
 from qa.chunking import MAX_CHARS, OVERLAP_SENTENCES, chunk_document
 from qa.confidence import UNCALIBRATED_THRESHOLD, Calibration, features, load_calibration
-from qa.datatypes import Answer, Corpus, Hit, Manifest, NoAnswer, Passage, Reason, Reply, ScoredSpan, Status
+from qa.datatypes import Answer, Citation, Corpus, Hit, Manifest, NoAnswer, Passage, Reason, Reply, ScoredSpan, Status
 from qa.documents import Selection, Skipped, read_folder
 from qa.followup import Turn, resolve
 from qa.reader import DEFAULT_READER, Reader
@@ -49,8 +49,19 @@ class Findings:
 class Assistant:
     """Answers questions from one set of documents. Make it with `from_folder` or `open`."""
 
-    def __init__(self, retriever: Retriever, reader: Reader, calibration: Calibration | None) -> None:
-        """Join the steps; calibration None means that answers carry scores but no confidence."""
+    def __init__(
+        self,
+        retriever: Retriever,
+        reader: Reader,
+        calibration: Calibration | None,
+        *,
+        folder: Path | None = None,
+    ) -> None:
+        """Join the steps; calibration None means that answers carry scores but no confidence.
+
+        folder: where the documents' files are, to notice when one that is cited has changed; None: not looked at.
+        """
+        self.folder = folder
         self.retriever = retriever
         self.reader = reader
         self.calibration = calibration
@@ -82,7 +93,7 @@ class Assistant:
         retriever, skipped, _ = indexed(Path(folder), index=index, encoder=SentenceEncoder(encoder), progress=progress)
         for one in skipped:
             logger.warning("skipped %s (%s): %s", one.path, one.reason, one.detail)
-        return cls._with_reader(retriever, reader)
+        return cls._with_reader(retriever, reader, Path(folder))
 
     @classmethod
     def open(cls, index: str | Path, *, reader: str = DEFAULT_READER) -> "Assistant":
@@ -95,12 +106,14 @@ class Assistant:
         _check_encoder(stored, encoder, Path(index))
         if stored.about["layout"] != LAYOUT:
             raise store.NoIndexError(f"the index in {index} was made by another version of quotewise; {store.REMEDY}")
-        return cls._with_reader(Retriever.from_blobs(stored.blobs, encoder, stored.about["probe"]), reader)
+        retriever = Retriever.from_blobs(stored.blobs, encoder, stored.about["probe"])
+        return cls._with_reader(retriever, reader, Path(stored.about["folder"]))
 
     @classmethod
-    def _with_reader(cls, retriever: Retriever, name: str) -> "Assistant":
+    def _with_reader(cls, retriever: Retriever, name: str, folder: Path) -> "Assistant":
         reader = Reader(name)
-        return cls(retriever, reader, load_calibration(reader_fingerprint=reader.fingerprint))
+        calibration = load_calibration(reader_fingerprint=reader.fingerprint)
+        return cls(retriever, reader, calibration, folder=folder if folder.is_dir() else None)
 
     @property
     def passages(self) -> tuple[Passage, ...]:
@@ -134,7 +147,8 @@ class Assistant:
         sides = conflicting(candidates)
         if len(sides) > 1:
             sides = at_the_time(found.asked, [replace(side, as_of=as_of(side.citations[0])) for side in sides])
-        return self._reply(question, found, "conflicting" if len(sides) > 1 else "answered", tuple(sides))
+        shown = tuple(replace(side, citations=tuple(map(self._checked, side.citations))) for side in sides)
+        return self._reply(question, found, "conflicting" if len(sides) > 1 else "answered", shown)
 
     def find(
         self,
@@ -188,6 +202,16 @@ class Assistant:
     ) -> Reply:
         resolved = question if found.asked == found.typed else found.asked
         return Reply(question, resolved, status, answers, no_answer, self.manifest, found.timings_ms, hits=found.hits)
+
+    def _checked(self, citation: Citation) -> Citation:
+        """The citation, marked if its file is no longer the one that was read."""
+        if self.folder is None:
+            return citation
+        try:
+            now = sha256((self.folder / citation.document.document_id).read_bytes()).hexdigest()
+        except OSError:
+            now = ""
+        return citation if now == citation.document.source_sha256 else replace(citation, outdated=True)
 
     @property
     def threshold(self) -> float:

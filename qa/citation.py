@@ -206,7 +206,8 @@ def _title(citation: Citation) -> str:
 def _place(citation: Citation, span: Span) -> str:
     """Return a place in the citation's document, half-open, with its page where there are pages."""
     page = citation.document.page(span.start)
-    return f"{f'page {page}, ' if page is not None else ''}characters {span.start}–{span.end}"
+    outdated = "; the file has changed since" if citation.outdated else ""
+    return f"{f'page {page}, ' if page is not None else ''}characters {span.start}–{span.end}{outdated}"
 
 
 def _encodable(text: str) -> str:

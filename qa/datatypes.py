@@ -107,6 +107,7 @@ class Citation:
     document: Document
     span: Span
     sentence: Span  # the sentence or sentences around the span
+    outdated: bool = False  # the file has changed or gone since it was read
 
     @property
     def quote(self) -> str:
@@ -141,8 +142,9 @@ class Citation:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """The citation object of the JSON contract; "page" is in it where the document has pages."""
+        """The citation object of the JSON contract; "page" and "outdated" are in it where there is need."""
         page = {"page": self.page} if self.page is not None else {}
+        outdated = {"outdated": True} if self.outdated else {}
         return {
             "document_id": self.document.document_id,
             "title": self.document.title,
@@ -156,6 +158,7 @@ class Citation:
             "source_sha256": self.document.source_sha256,
             "url": self.document.url,
             **page,
+            **outdated,
         }
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from strategies import texts, thorough
-from toys import FERRY, HARBOUR, MUSEUM, ToyEncoder, ToyReader, document, toy_assistant, toy_documents
+from toys import FERRY, HARBOUR, MUSEUM, ToyEncoder, ToyReader, document, toy_assistant, toy_documents, toy_retriever
 
 from embeddings.store import IndexStoreError, NoIndexError
 from qa import assistant as module
 from qa.answers import merge
 from qa.assistant import Assistant, clean_question, default_index
+from qa.citation import to_text
 from qa.confidence import Calibration, Features
 from qa.datatypes import Citation, Hit, Passage, Reply, ScoredSpan, Span
-from qa.documents import NoDocumentsError, Selection
+from qa.documents import NoDocumentsError, Selection, read_folder
 from qa.followup import Turn
 
 CRANES = "How many cranes has the harbour?"  # shares harbour and cranes with one sentence: score 1
@@ -411,6 +413,8 @@ def test_from_folder_of_nothing_to_read_is_refused(encoders: list[ToyEncoder], t
 def test_open_answers_from_the_index_alone(folder: Path, encoders: list[ToyEncoder], tmp_path: Path) -> None:
     first = Assistant.from_folder(folder, index=tmp_path / "index", encoder="one-encoder").ask(CRANES)
     (folder / "harbour.txt").unlink()
+    assert Assistant.open(tmp_path / "index").ask(CRANES).answers[0].citations[0].outdated
+    shutil.rmtree(folder)  # as on another machine
     opened = Assistant.open(tmp_path / "index")
     assert encoders[1].name == "one-encoder"
     assert without_timings(opened.ask(CRANES)) == without_timings(first)
@@ -451,3 +455,20 @@ def test_ask_among_some_documents_answers_from_no_other() -> None:
     nowhere = assistant.ask(CRANES, among=Selection(("*.pdf",)))
     assert nowhere.no_answer is not None
     assert nowhere.no_answer.reason == "filtered_out"
+
+
+def test_a_cited_file_that_changed_since_is_marked(tmp_path: Path) -> None:
+    for one in toy_documents():
+        (tmp_path / one.document_id).write_text(one.text, encoding="utf-8")
+    documents = read_folder(tmp_path)[0].documents
+    assistant = Assistant(toy_retriever(documents), ToyReader(), None, folder=tmp_path)  # type: ignore[arg-type]
+    assert not assistant.ask(CRANES).answers[0].citations[0].outdated
+    (tmp_path / "ferry.txt").write_text("Another text.", encoding="utf-8")
+    assert "outdated" not in assistant.ask(CRANES).to_dict()["answers"][0]["citations"][0]
+    (tmp_path / "harbour.txt").write_text(HARBOUR.replace("12", "13"), encoding="utf-8")
+    reply = assistant.ask(CRANES)
+    assert reply.to_dict()["answers"][0]["citations"][0]["outdated"] is True
+    assert reply.answers[0].text == "12"  # the quote is of what was read
+    assert "the file has changed since" in to_text(reply)
+    (tmp_path / "harbour.txt").unlink()
+    assert assistant.ask(CRANES).answers[0].citations[0].outdated
