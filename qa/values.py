@@ -15,7 +15,14 @@ from dateutil.parser import ParserError  # type: ignore[import-untyped]  # it sh
 from dateutil.parser import parse as parse_date
 
 MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
-NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_WORDS = (  # "one" is left out: it is more often no figure
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+    "nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_DIGITS = "|".join(["one", *_WORDS[:8]])
+_SPELT = rf"(?:(?:{'|'.join(_TENS)})(?:[ -](?:{_DIGITS}))?|{'|'.join(sorted(_WORDS, key=len, reverse=True))})"
+NUMBER = re.compile(rf"\d[\d,]*(?:\.\d+)?|\b{_SPELT}\b")
 LOOSE = re.compile(r"\b(?:than|over|least|most|up to|under|below|above)\b")
 _MAGNITUDES = {
     "hundred": 2,
@@ -97,7 +104,7 @@ def quantity(value: str) -> Quantity | None:
     figures = list(NUMBER.finditer(value))
     if len(figures) != 1 or day(value):
         return None
-    number = Decimal(figures[0].group().replace(",", ""))
+    number = _number(figures[0].group())
     before, after = value[: figures[0].start()], value[figures[0].end() :]
     magnitude = re.match(rf"[ -]?({'|'.join(_MAGNITUDES)})\b", after)
     if magnitude:
@@ -109,6 +116,16 @@ def quantity(value: str) -> Quantity | None:
         around = around[: unit.start()] + " " + around[unit.end() :]
     name = list(_UNITS)[int(str(unit.lastgroup)[1:])] if unit else ""
     return Quantity(number.normalize(), name, tuple(re.findall(r"\w+", around)))
+
+
+def _number(written: str) -> Decimal:
+    """A figure in digits or in words: "1,200", "seven", "thirty-nine"."""
+    if written[0].isdigit():
+        return Decimal(written.replace(",", ""))
+    tens, _, units = written.replace(" ", "-").partition("-")
+    if tens in _WORDS:
+        return Decimal(2 + _WORDS.index(tens))
+    return Decimal(20 + 10 * _TENS.index(tens) + (["", "one", *_WORDS].index(units)))
 
 
 @lru_cache(maxsize=4096)

@@ -42,6 +42,7 @@ def test_fold_of_a_folded_text_changes_nothing(text: str) -> None:
         ("us$31 million", "31 million dollars"),
         ("1.2bn yuan", "1200000000 renminbi"),
         ("5%", "5 per cent"),
+        ("thirty-nine", "39 treaties"),
         ("9.5 km", "9.5 kilometres"),
         ("dec. 31", "31 december"),
         ("31 december 2014", "dec 31"),
@@ -102,6 +103,13 @@ def test_same_value_does_not_mind_the_order_and_takes_any_text(one: str, other: 
         ("39 percent", 39, "%"),
         ("more than 40 treaties", 40, ""),
         ("december 2014", 2014, ""),
+        ("seven children", 7, ""),
+        ("twelve years", 12, "year"),
+        ("seventeen", 17, ""),
+        ("thirty-nine percent", 39, "%"),
+        ("forty", 40, ""),
+        ("ninety one", 91, ""),
+        ("two million", 2_000_000, ""),
     ],
 )
 def test_quantity_is_the_one_figure_with_its_magnitude_and_unit(value: str, number: int, unit: str) -> None:
@@ -110,7 +118,7 @@ def test_quantity_is_the_one_figure_with_its_magnitude_and_unit(value: str, numb
     assert (found.number, found.unit) == (Decimal(number), unit)
 
 
-@pytest.mark.parametrize("value", ["", "sky net", "39 or 48", "dec. 31"])
+@pytest.mark.parametrize("value", ["", "sky net", "39 or 48", "dec. 31", "one of them", "often", "two of the seven"])
 def test_quantity_of_no_figure_several_or_a_day_is_none(value: str) -> None:
     assert quantity(value) is None
 
