@@ -289,8 +289,14 @@ def _json(data: Any, *, indent: int | None = None, encoding: str = "utf-8") -> s
 def _why(arguments: argparse.Namespace) -> int:
     from qa.why import explain, to_text
 
-    assistant = _assistant(arguments)
-    explanation = explain(assistant, arguments.question, arguments.expect, document_id=arguments.doc, k=arguments.k)
+    explanation = explain(
+        _assistant(arguments),
+        arguments.question,
+        arguments.expect,
+        document_id=arguments.doc,
+        k=arguments.k,
+        among=_selection(arguments),
+    )
     if arguments.json:
         _print_json(explanation.to_dict())
     else:

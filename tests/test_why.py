@@ -105,5 +105,7 @@ def test_the_command_prints_text_or_json(monkeypatch: pytest.MonkeyPatch, capsys
     assert cli.main(["why", QUESTION, "--expect", "12", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert (printed["step"], printed["places"][0]["quote"], printed["first"]["text"]) == ("shown", "12", "12")
+    assert cli.main(["why", QUESTION, "--expect", "12", "--only", "ferry*"]) == 0
+    assert capsys.readouterr().out.startswith("filtered out: ")
     assert cli.main(["why", QUESTION, "--expect", " "]) == 1
     assert "the expected text is empty" in capsys.readouterr().err

@@ -79,12 +79,17 @@ def _example(row: dict[str, Any], source: str) -> Example:
 
 
 def passages_with_questions(path: Path, source: str) -> Iterator[Example]:
-    """Yield the examples of one file of this project's own: a passage a line, its questions inside."""
+    """Yield the examples of one file of this project's own: a passage a line, its questions inside.
+
+    Passages of one `story` share it as their title, so they are each other's neighbours, and on one side of the split.
+    """
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             passage = json.loads(line)
             for row in passage["questions"]:
-                yield _example({**row, "context": passage["context"], "title": passage["id"]}, source)
+                yield _example(
+                    {**row, "context": passage["context"], "title": passage.get("story", passage["id"])}, source
+                )
 
 
 def is_development(example: Example) -> bool:
