@@ -10,8 +10,7 @@ import logging
 import os
 import re
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -20,8 +19,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from qa.formats import FORMATS
 
 if TYPE_CHECKING:
-    from qa.assistant import Assistant, Indexed, Progress
-    from qa.datatypes import Corpus, Reply
+    from qa.assistant import Assistant, Progress
+    from qa.datatypes import Reply
     from qa.documents import Selection
     from qa.followup import Turn
 
@@ -343,6 +342,7 @@ def _index(arguments: argparse.Namespace) -> int:
 def _index_build(arguments: argparse.Namespace, folder: Path, place: Path, *, rebuild: bool) -> int:
     from embeddings.encoder import DEFAULT_MODEL, SentenceEncoder
     from qa.assistant import indexed
+    from qa.inventory import changes, files_of, table
 
     if arguments.report is not None and (arguments.report.is_dir() or not arguments.report.parent.is_dir()):
         raise ValueError(f"cannot write the report to {arguments.report}: name a file in a folder that exists")
@@ -358,14 +358,14 @@ def _index_build(arguments: argparse.Namespace, folder: Path, place: Path, *, re
             include=arguments.include,
             exclude=arguments.exclude,
         )
-    files = _files(done)
+    files = files_of(done)
     print(
         f"{len(done.retriever.corpus.documents)} documents, {len(done.retriever.passages)} passages, index in {place}"
     )
     if not rebuild:
-        changes = _changes(done.before, done.retriever.corpus)
-        print(", ".join(f"{len(names)} {kind}" for kind, names in changes.items() if names) or "nothing had changed")
-    for line in _table(files):
+        changed = changes(done.before, done.retriever.corpus)
+        print(", ".join(f"{len(names)} {kind}" for kind, names in changed.items() if names) or "nothing had changed")
+    for line in table(files):
         print(line)
     if arguments.report is not None:
         report = {"folder": str(folder), "index": str(place), "passages": len(done.retriever.passages), "files": files}
@@ -374,68 +374,11 @@ def _index_build(arguments: argparse.Namespace, folder: Path, place: Path, *, re
     return 3 if arguments.strict and left_out else 0
 
 
-def _files(done: "Indexed") -> list[dict[str, Any]]:
-    """What became of every file: indexed, partial (some of it is lost) or skipped, with the reason's code."""
-    passages = Counter(passage.document.document_id for passage in done.retriever.passages)
-    files: list[dict[str, Any]] = [
-        {
-            "path": document.document_id,
-            "status": "partial" if document.lost else "indexed",
-            "reason": "lost" if document.lost else None,
-            "detail": document.lost,
-            "sha256": document.source_sha256,
-            "decoded": document.decoded,
-            "characters": len(document.text),
-            "passages": passages[document.document_id],
-        }
-        for document in done.retriever.corpus.documents
-    ]
-    return files + [{"status": "skipped", **vars(one)} for one in done.skipped]
-
-
-def _table(files: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A line for each reason why files are not wholly indexed: how many, the first three, and the first's detail."""
-    from qa.citation import escape_terminal
-
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for file in files:
-        if file["status"] != "indexed":
-            groups.setdefault((file["status"], file["reason"]), []).append(file)
-    for (status, reason), group in sorted(groups.items()):
-        names = ", ".join(escape_terminal(file["path"]) for file in group[:3])
-        more = f" and {len(group) - 3} more" if len(group) > 3 else ""
-        yield f"{status} {len(group):>5} {reason:<16} {names}{more}: {escape_terminal(group[0]['detail'])}"
-
-
-def _changes(before: "Corpus", now: "Corpus") -> dict[str, list[str]]:
-    """The ids of the documents that came, changed and went."""
-    old, new = ({one.document_id: one.source_sha256 for one in corpus.documents} for corpus in (before, now))
-    return {
-        "added": [name for name in new if name not in old],
-        "changed": [name for name in new if name in old and new[name] != old[name]],
-        "gone": [name for name in old if name not in new],
-    }
-
-
 def _index_status(folder: Path, place: Path) -> int:
-    from embeddings import store
-    from qa.citation import escape_terminal
-    from qa.datatypes import Corpus
-    from qa.documents import read_folder
-    from qa.retriever import read_documents
+    from qa.inventory import status
 
-    stored = store.load(place)
-    about, before = stored.about, Corpus(tuple(read_documents(stored.blobs)))
-    known = {document.document_id: document for document in before.documents}
-    now, _ = read_folder(folder, include=about["include"], exclude=about["exclude"], known=known)
-    changes = _changes(before, now)
-    print(f"index       {place}, {stored.generation}")
-    print(f"made        {about['made']} by quotewise {about['version']} with {about['encoder']}")
-    print(f"holds       {len(before.documents)} documents, {about['passages']} passages")
-    for kind, names in changes.items():
-        for name in names:
-            print(f"{kind:<11} {escape_terminal(name)}")
-    print(f"bring it up to date with: qa index update {folder}" if any(changes.values()) else "up to date")
+    for line in status(folder, place):
+        print(line)
     return 0
 
 

@@ -19,7 +19,7 @@ from embeddings import encoder as encoder_module
 from embeddings import store
 from embeddings.store import IndexStoreError, NoIndexError
 from qa import assistant as assistant_module
-from qa import cli
+from qa import cli, inventory
 from qa.assistant import Assistant, Indexed, indexed
 from qa.chunking import chunk_document
 from qa.datatypes import Corpus
@@ -264,12 +264,12 @@ def test_index_lists_what_was_left_out_by_reason(run: Run, folder: Path, index: 
 def test_index_names_what_was_read_in_part() -> None:
     partial = replace(document("scan.pdf", MUSEUM), decoded="pdf", pages=(0, 20), lost="pages 3, 7 hold no text")
     retriever = toy_retriever([document("ferry.txt", FERRY), partial])
-    files = cli._files(Indexed(retriever, (), Corpus(())))
+    files = inventory.files_of(Indexed(retriever, (), Corpus(())))
     assert [(file["path"], file["status"], file["reason"]) for file in files] == [
         ("ferry.txt", "indexed", None),
         ("scan.pdf", "partial", "lost"),
     ]
-    (line,) = cli._table(files)
+    (line,) = inventory.table(files)
     assert line.split(maxsplit=3) == ["partial", "1", "lost", "scan.pdf: pages 3, 7 hold no text"]
 
 

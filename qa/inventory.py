@@ -1,0 +1,73 @@
+"""What an index holds of a folder: a row for every file, and lines on what was left out or has changed since.
+
+Reads and describes; nothing is built or written here.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from embeddings import store
+from qa.assistant import Indexed
+from qa.citation import escape_terminal
+from qa.datatypes import Corpus
+from qa.documents import read_folder
+from qa.retriever import read_documents
+
+
+def files_of(done: Indexed) -> list[dict[str, Any]]:
+    """What became of every file: indexed, partial (some of it is lost) or skipped, with the reason's code."""
+    passages = Counter(passage.document.document_id for passage in done.retriever.passages)
+    files: list[dict[str, Any]] = [
+        {
+            "path": document.document_id,
+            "status": "partial" if document.lost else "indexed",
+            "reason": "lost" if document.lost else None,
+            "detail": document.lost,
+            "sha256": document.source_sha256,
+            "decoded": document.decoded,
+            "characters": len(document.text),
+            "passages": passages[document.document_id],
+        }
+        for document in done.retriever.corpus.documents
+    ]
+    return files + [{"status": "skipped", **vars(one)} for one in done.skipped]
+
+
+def table(files: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each reason why files are not wholly indexed: how many, the first three, and the first's detail."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for file in files:
+        if file["status"] != "indexed":
+            groups.setdefault((file["status"], file["reason"]), []).append(file)
+    for (status, reason), group in sorted(groups.items()):
+        names = ", ".join(escape_terminal(file["path"]) for file in group[:3])
+        more = f" and {len(group) - 3} more" if len(group) > 3 else ""
+        yield f"{status} {len(group):>5} {reason:<16} {names}{more}: {escape_terminal(group[0]['detail'])}"
+
+
+def changes(before: Corpus, now: Corpus) -> dict[str, list[str]]:
+    """The ids of the documents that came, changed and went."""
+    old, new = ({one.document_id: one.source_sha256 for one in corpus.documents} for corpus in (before, now))
+    return {
+        "added": [name for name in new if name not in old],
+        "changed": [name for name in new if name in old and new[name] != old[name]],
+        "gone": [name for name in old if name not in new],
+    }
+
+
+def status(folder: Path, place: Path) -> Iterator[str]:
+    """Lines on what the index in `place` holds, and what has changed in the folder since. Raises IndexStoreError."""
+    stored = store.load(place)
+    about, before = stored.about, Corpus(tuple(read_documents(stored.blobs)))
+    known = {document.document_id: document for document in before.documents}
+    now, _ = read_folder(folder, include=about["include"], exclude=about["exclude"], known=known)
+    changed = changes(before, now)
+    yield f"index       {place}, {stored.generation}"
+    yield f"made        {about['made']} by quotewise {about['version']} with {about['encoder']}"
+    yield f"holds       {len(before.documents)} documents, {about['passages']} passages"
+    for kind, names in changed.items():
+        for name in names:
+            yield f"{kind:<11} {escape_terminal(name)}"
+    yield f"bring it up to date with: qa index update {folder}" if any(changed.values()) else "up to date"
