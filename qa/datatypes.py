@@ -87,7 +87,7 @@ class Hit:
     """A passage that was retrieved for a question."""
 
     passage: Passage
-    score: float  # fused rank score; higher is better; comparable within one question only
+    score: float  # of three rankings, added up; higher is better; comparable within one question only
     similarity: float  # cosine of question and passage in [-1, 1]
 
 

@@ -1,4 +1,4 @@
-"""A question -> the passages most likely to answer it (Hits): three rankings, fused by rank.
+"""A question -> the passages most likely to answer it (Hits): three rankings, their scores added up.
 
 The rankings: nearest passage by meaning, passage with the nearest single sentence, and best words. A passage says
 several things and its vector blurs them; a sentence's vector does not, but has no surroundings.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from embeddings.dense import DenseIndex, ScoredRow
 from embeddings.encoder import Encoder, Vectors
-from embeddings.fusion import reciprocal_rank_fusion
+from embeddings.fusion import weighted_sum
 from embeddings.lexical import LexicalIndex
 from embeddings.store import REMEDY, IndexStoreError
 from qa.chunking import sentences_in
@@ -24,6 +24,7 @@ from qa.datatypes import Corpus, Document, Hit, Passage, Span
 LAYOUT = 2  # of what `to_blobs` writes: another number, and indexes are built anew
 POOL = 50  # passages that each ranking hands to the fusion
 SENTENCE_POOL = 200
+WEIGHTS = (1.0, 1.0, 0.2)  # of the cosines of passage and best sentence, and of BM25 as a share of the best passage's
 PROBE = "The museum by the harbour opened in 1931."  # an encoder that gives it another vector is another encoder
 PROBE_TOLERANCE = 1e-3  # of any of its first values; other machines and runtimes differ by some 1e-6
 
@@ -146,11 +147,14 @@ class Retriever:
             near, nearest_sentence, words = (
                 [scored for scored in ranking if scored.row in eligible] for ranking in (near, nearest_sentence, words)
             )
+        best = max((score for _, score in words), default=1.0)
+        shares = [ScoredRow(row, score / best) for row, score in words]
+        least = [ranking[-1].score if ranking else -1.0 for ranking in (near, nearest_sentence)]  # no nearer than this
+        fused = weighted_sum([near, nearest_sentence, shares], weights=WEIGHTS, missing=[*least, 0.0])[:k]
         similarity = dict(near)
         for row, score in nearest_sentence:
             similarity[row] = max(score, similarity.get(row, -1.0))
-        floor = min(similarity.values(), default=-1.0)  # what only words found is no nearer than this
-        fused = reciprocal_rank_fusion([near, nearest_sentence, words])[:k]
+        floor = min(similarity.values(), default=-1.0)
         return [Hit(self.passages[row], score, similarity.get(row, floor)) for row, score in fused]
 
     def _by_sentence(self, sentences: Sequence[ScoredRow]) -> list[ScoredRow]:

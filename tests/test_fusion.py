@@ -3,43 +3,33 @@
 import pytest
 
 from embeddings.dense import ScoredRow
-from embeddings.fusion import reciprocal_rank_fusion
+from embeddings.fusion import weighted_sum
 
 
-def ranking(*rows: int) -> list[ScoredRow]:
-    return [ScoredRow(row, 100.0 - rank) for rank, row in enumerate(rows)]
+def ranking(**scores: float) -> list[ScoredRow]:
+    """Rows named r7, r3, ... with their scores, as they come."""
+    return [ScoredRow(int(name[1:]), score) for name, score in scores.items()]
 
 
-def test_fusion_adds_the_reciprocals_of_the_ranks() -> None:
-    fused = reciprocal_rank_fusion([ranking(7, 3), ranking(3, 5)])
-    assert fused == [
-        (3, pytest.approx(1 / 62 + 1 / 61)),
-        (7, pytest.approx(1 / 61)),
-        (5, pytest.approx(1 / 62)),
-    ]
+def test_fusion_adds_the_weighted_scores_best_first() -> None:
+    fused = weighted_sum([ranking(r7=0.9, r3=0.8), ranking(r3=5.0, r7=1.0)], weights=[1.0, 0.1], missing=[0.0, 0.0])
+    assert fused == [(3, pytest.approx(0.8 + 0.5)), (7, pytest.approx(0.9 + 0.1))]
 
 
-def test_fusion_uses_the_constant() -> None:
-    assert reciprocal_rank_fusion([ranking(4, 2)], constant=1) == [(4, pytest.approx(1 / 2)), (2, pytest.approx(1 / 3))]
+def test_fusion_takes_the_stand_in_where_a_ranking_lacks_a_row() -> None:
+    fused = weighted_sum([ranking(r1=0.9), ranking(r2=0.5)], weights=[1.0, 2.0], missing=[0.3, 0.0])
+    assert fused == [(2, pytest.approx(0.3 + 1.0)), (1, pytest.approx(0.9))]
 
 
 def test_fusion_breaks_ties_by_row_number() -> None:
-    assert [row for row, _ in reciprocal_rank_fusion([ranking(9, 1), ranking(1, 9)])] == [1, 9]
-
-
-def test_fusion_knows_ranks_only() -> None:
-    loud = [ScoredRow(1, 1e9), ScoredRow(2, 1e8)]
-    assert reciprocal_rank_fusion([loud]) == reciprocal_rank_fusion([ranking(1, 2)])
+    assert [row for row, _ in weighted_sum([ranking(r9=1.0, r1=1.0)], weights=[1.0], missing=[0.0])] == [1, 9]
 
 
 def test_fusion_of_nothing_is_nothing() -> None:
-    assert reciprocal_rank_fusion([]) == []
-    assert reciprocal_rank_fusion([[], []]) == []
+    assert weighted_sum([], weights=[], missing=[]) == []
+    assert weighted_sum([[], []], weights=[1.0, 1.0], missing=[0.0, 0.0]) == []
 
 
-def test_fusion_with_an_empty_ranking_keeps_the_other() -> None:
-    assert reciprocal_rank_fusion([ranking(2, 8), []]) == reciprocal_rank_fusion([ranking(2, 8)])
-
-
-def test_fused_score_of_first_in_two_rankings_is_two_sixty_firsts() -> None:
-    assert reciprocal_rank_fusion([ranking(0), ranking(0)]) == [(0, pytest.approx(2 / 61))]
+def test_fusion_needs_a_weight_and_a_stand_in_for_every_ranking() -> None:
+    with pytest.raises(ValueError, match="2 rankings need as many weights"):
+        weighted_sum([[], []], weights=[1.0], missing=[0.0, 0.0])

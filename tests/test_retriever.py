@@ -20,7 +20,9 @@ def whole(document: Document) -> Passage:
 def test_retrieve_puts_the_passage_that_all_three_rankings_like_first() -> None:
     first = toy_retriever(toy_documents()).retrieve("How many cranes has the harbour?")[0]
     assert first.passage.text == HARBOUR
-    assert first.score == pytest.approx(3 / 61)
+    assert first.score == pytest.approx(
+        2 / np.sqrt(2 * 3) + 1.0 + 0.2
+    )  # cosines of passage and sentence, all of the words
     assert first.similarity == pytest.approx(1.0)  # its first sentence has harbour and cranes, as the question
 
 

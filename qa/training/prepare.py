@@ -3,8 +3,9 @@
 Does not train anything. The sets and their licences are listed in the model's card. Development
 examples are cut off by title, so no article is on both sides.
 
-Beside the sets there are this project's own passages and questions: `authored` in the data folder, and `own`, which
-is `questions/*.jsonl` beside this file (`questions/development` is never trained on).
+Beside the sets there are this project's own passages and questions: `authored` in the data folder, `own`, which is
+`questions/*.jsonl` beside this file, and `stories` in `questions/stories`, whose passages are told of one affair, six by six
+(`questions/development` is never trained on).
 """
 
 import hashlib
@@ -51,12 +52,13 @@ class Example:
 
 
 def read_set(data: Path, name: str) -> Iterator[Example]:
-    """Yield the examples of one set: `name.jsonl.xz`, or the passages of `authored` or `own`.
+    """Yield the examples of one set: `name.jsonl.xz`, or the passages of `authored`, `own` or `stories`.
 
     Raises FileNotFoundError when the set is not there.
     """
-    if name in ("authored", "own"):
-        for path in sorted((OWN if name == "own" else data / name).glob("*.jsonl")):
+    ours = {"authored": data / "authored", "own": OWN, "stories": OWN / "stories"}
+    if name in ours:
+        for path in sorted(ours[name].glob("*.jsonl")):
             if path.stem != "conversations":
                 yield from passages_with_questions(path, name)
         return
