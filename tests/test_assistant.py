@@ -304,16 +304,6 @@ def test_timings_add_up(assistant: Assistant) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A documents folder."""
-    place = tmp_path / "documents"
-    place.mkdir()
-    for name, text in (("ferry.txt", FERRY), ("harbour.txt", HARBOUR), ("museum.txt", MUSEUM)):
-        (place / name).write_text(text, encoding="utf-8")
-    return place
-
-
-@pytest.fixture
 def encoders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[ToyEncoder]:
     """The toy encoders that from_folder made instead of real ones, in order; the cache is a temporary folder."""
     made: list[ToyEncoder] = []

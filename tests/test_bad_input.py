@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 from test_assistant import CRANES, citations
-from toys import FERRY, HARBOUR, MUSEUM, ToyEncoder, ToyReader
+from toys import HARBOUR
 
 from embeddings import encoder as encoder_module
 from embeddings import store
 from embeddings.encoder import DEFAULT_MODEL, ModelNotFoundError, SentenceEncoder, model_folder
 from embeddings.store import IndexStoreError
-from qa import assistant as assistant_module
 from qa import cli
 from qa.assistant import Assistant
 from qa.datatypes import Reply
@@ -29,44 +28,7 @@ INDEX_FILES = (
     *("sentences.npy", "terms.json", "postings.npy"),
 )
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Three good documents."""
-    place = tmp_path / "documents"
-    place.mkdir()
-    for name, text in (("ferry.txt", FERRY), ("harbour.txt", HARBOUR), ("museum.txt", MUSEUM)):
-        (place / name).write_text(text, encoding="utf-8")
-    return place
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Path:
-    """Where the index goes."""
-    return tmp_path / "index"
-
-
-@pytest.fixture
-def _toy_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Toys instead of the models, wherever one is loaded; the cache is a temporary folder."""
-    monkeypatch.setattr(assistant_module, "SentenceEncoder", ToyEncoder)
-    monkeypatch.setattr(encoder_module, "SentenceEncoder", ToyEncoder)
-    monkeypatch.setattr(assistant_module, "Reader", ToyReader)
-    monkeypatch.setattr(assistant_module, "user_cache_path", lambda name: tmp_path / "cache" / name)
-    monkeypatch.setattr(cli, "_quiet", lambda: None)
-
-
-@pytest.fixture
-def run(_toy_models: None, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line with toys; exit code, stdout, stderr."""
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        code = cli.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+pytestmark = pytest.mark.usefixtures("toy_models")
 
 
 def assert_one_line(message: str, *parts: str) -> None:
@@ -133,7 +95,6 @@ def test_an_undecodable_file_is_named_and_the_rest_answered(
 # documents that change after indexing
 
 
-@pytest.mark.usefixtures("_toy_models")
 def test_from_folder_reads_again_what_changed_or_vanished(folder: Path, index: Path) -> None:
     assert Assistant.from_folder(folder, index=index).ask(CRANES).answers[0].text == "12"
     (folder / "harbour.txt").write_text(HARBOUR.replace("12", "13"), encoding="utf-8")
@@ -145,7 +106,6 @@ def test_from_folder_reads_again_what_changed_or_vanished(folder: Path, index: P
     assert_exact(reply, folder)
 
 
-@pytest.mark.usefixtures("_toy_models")
 def test_open_answers_from_the_index_as_it_was(folder: Path, index: Path) -> None:
     before = Assistant.from_folder(folder, index=index).ask(CRANES)
     (folder / "harbour.txt").write_text(HARBOUR.replace("12", "13"), encoding="utf-8")
@@ -449,7 +409,6 @@ def test_odd_documents_are_found_and_quoted_exactly(
         assert source[hit.passage.span.start : hit.passage.span.end] == hit.passage.text
 
 
-@pytest.mark.usefixtures("_toy_models")
 @pytest.mark.parametrize("filler", ["The long report says nothing new here. ", "ab", "字", "é 👩‍👩‍👧‍👧 "])
 def test_one_line_of_200_kb_is_quoted_exactly(tmp_path: Path, index: Path, filler: str) -> None:
     place = tmp_path / "documents"
@@ -474,7 +433,6 @@ def test_an_undecodable_file_leaves_the_real_models_answering(tmp_path: Path, in
     assert_exact(reply, place)
 
 
-@pytest.mark.usefixtures("_toy_models")
 def test_from_folder_refuses_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\0\1\2")
     with pytest.raises(NoDocumentsError) as caught:

@@ -13,13 +13,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from strategies import texts
-from toys import FERRY, HARBOUR, MUSEUM, VOCABULARY, ToyEncoder, ToyReader, document, toy_retriever
+from toys import FERRY, HARBOUR, MUSEUM, VOCABULARY, ToyEncoder, document, toy_retriever
 
-from embeddings import encoder as encoder_module
 from embeddings import store
 from embeddings.store import IndexStoreError, NoIndexError
 from qa import assistant as assistant_module
-from qa import cli, inventory
+from qa import inventory
 from qa.assistant import Assistant, Indexed, indexed
 from qa.chunking import chunk_document
 from qa.datatypes import Corpus
@@ -27,23 +26,8 @@ from qa.documents import NoDocumentsError, read_folder
 from qa.retriever import LAYOUT, Retriever, read_documents
 
 Run = Callable[..., tuple[int, str, str]]
+pytestmark = pytest.mark.usefixtures("toy_models")
 SEQUENCES = int(os.environ.get("INDEX_SEQUENCES", "100"))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Three good documents."""
-    place = tmp_path / "documents"
-    place.mkdir()
-    for name, text in (("ferry.txt", FERRY), ("harbour.txt", HARBOUR), ("museum.txt", MUSEUM)):
-        (place / name).write_text(text, encoding="utf-8")
-    return place
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Path:
-    """Where the index goes."""
-    return tmp_path / "index"
 
 
 def update(folder: Path, index: Path, encoder: ToyEncoder | None = None) -> Indexed:
@@ -184,26 +168,6 @@ def test_an_index_of_an_older_format_is_built_anew(folder: Path, index: Path, mo
 
 
 # the command
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line with toys; exit code, stdout, stderr."""
-    monkeypatch.setattr(assistant_module, "SentenceEncoder", ToyEncoder)
-    monkeypatch.setattr(encoder_module, "SentenceEncoder", ToyEncoder)
-    monkeypatch.setattr(assistant_module, "Reader", ToyReader)
-    monkeypatch.setattr(assistant_module, "user_cache_path", lambda name: tmp_path / "cache" / name)
-    monkeypatch.setattr(cli, "_quiet", lambda: None)
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        try:
-            code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as stopped:
-            code = int(stopped.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def test_index_builds_and_update_says_what_changed(run: Run, folder: Path, index: Path) -> None:

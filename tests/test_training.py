@@ -511,6 +511,16 @@ def test_own_questions_are_about_what_their_passages_say(path: Path) -> None:
     assert 0.1 < np.mean([not e.answers for e in asked]) < 0.4
 
 
+def test_own_stories_are_told_in_several_passages_of_one_title() -> None:
+    told: dict[str, set[str]] = {}
+    for path in OWN:
+        if path.parent.name == "stories":
+            for e in passages_with_questions(path, "stories"):
+                told.setdefault(e.title, set()).add(e.context)
+    assert len(told) == 15
+    assert {len(contexts) for contexts in told.values()} == {6}
+
+
 def test_own_questions_for_development_share_no_passage_with_those_for_training() -> None:
     folder = OWN[0].parents[0] if OWN[0].parent.name == "questions" else OWN[0].parents[1]
     sides = [

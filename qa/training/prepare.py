@@ -3,8 +3,8 @@
 Does not train anything. The sets and their licences are listed in the model's card. Development
 examples are cut off by title, so no article is on both sides.
 
-Beside the sets there are this project's own passages and questions: `authored` in the data folder, `own`, which is
-`questions/*.jsonl` beside this file, and `stories` in `questions/stories`, whose passages are told of one affair, six by six
+Beside the sets there are this project's own passages and questions: `authored` in the data folder; `own`, which is
+`questions/*.jsonl` beside this file; and `stories` in `questions/stories`, where six passages tell of one affair
 (`questions/development` is never trained on).
 """
 
