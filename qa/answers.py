@@ -15,8 +15,10 @@ _YEAR = re.compile(
     r"(?:(?:early|mid|late|end|beginning|middle|of|the|since|by|before|after|until|year|spring|summer|autumn|winter|"
     rf"{MONTHS})\b[ -]*)*(?:1[5-9]|20)\d\d"
 )
-BEHIND = 6.0  # logits: an answer that far behind the first is no side of a disagreement
-SHARED = 0.4  # of the shorter sentence's words, figures and small words aside, that the other side's sentence must have
+BEHIND = 9.0  # logits: an answer that far behind the first is no side of a disagreement
+UNSURE = -6.0  # logit over "not here": nor is one below
+LESS_LIKELY = 0.3  # nor one with a smaller share of the first one's confidence
+SHARED = 0.3  # of the shorter sentence's words, figures and small words aside, that the other side's sentence must have
 SUPPORT = 0.0  # a further place counts as saying it only if its span beats "not here" (score above 0)
 
 
@@ -50,9 +52,9 @@ def conflicting(answers: Sequence[Answer]) -> list[Answer]:
     """The answers to show: the first, and every other document's different figure for the same thing.
 
     Two answers are sides of a disagreement when both are single figures of one kind (both years or neither, and of
-    one measure if both name one), the figures differ, neither is only a looser form of the other, both beat
-    "not here", neither is more than BEHIND behind the other, and they come from different documents whose sentences
-    share SHARED of their words: about the same thing, or they would be answers to different questions.
+    one measure if both name one), the figures differ, neither is only a looser form of the other, none is far behind
+    (UNSURE, BEHIND, LESS_LIKELY), and they come from different documents whose sentences share SHARED of their words:
+    about the same thing, or they would be answers to different questions.
     """
     sides = [answers[0]]
     for other in answers[1:]:
@@ -62,7 +64,9 @@ def conflicting(answers: Sequence[Answer]) -> list[Answer]:
 
 
 def _disagree(one: Answer, other: Answer) -> bool:
-    if min(one.score, other.score) <= SUPPORT or abs(one.score - other.score) > BEHIND:
+    if min(one.score, other.score) <= UNSURE or abs(one.score - other.score) > BEHIND:
+        return False
+    if one.confidence and other.confidence is not None and other.confidence < LESS_LIKELY * one.confidence:
         return False
     if {c.document.document_id for c in one.citations} & {c.document.document_id for c in other.citations}:
         return False

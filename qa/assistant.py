@@ -147,6 +147,8 @@ class Assistant:
         sides = conflicting(candidates)
         if len(sides) > 1:
             sides = at_the_time(found.asked, [replace(side, as_of=as_of(side.citations[0])) for side in sides])
+        if len(sides) == 1:
+            sides = [replace(sides[0], as_of=None)]
         shown = tuple(replace(side, citations=tuple(map(self._checked, side.citations))) for side in sides)
         return self._reply(question, found, "conflicting" if len(sides) > 1 else "answered", shown)
 

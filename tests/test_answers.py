@@ -1,5 +1,7 @@
 """qa/answers.py: spans become values, values become answers, figures that differ become a disagreement."""
 
+from dataclasses import replace
+
 import pytest
 from toys import document
 
@@ -85,7 +87,7 @@ def test_conflicting_shows_figures_of_one_kind(one: tuple[str, str], other: tupl
     ("other", "why"),
     [
         (span(A, "2014", 2.0), "the same document"),
-        (span(C, "1,200", -0.5), "rather not there"),
+        (span(C, "1,200", -6.5), "hardly there"),
         (span(B, "2015", 2.0), "a year is not a count"),
         (span(B, "Sky Net", 2.0), "no figure"),
         (span(document("d.txt", "The agency hunts more than 40."), "more than 40", 2.0), "a looser form"),
@@ -110,8 +112,13 @@ def test_conflicting_leaves_out_a_figure_of_another_matter() -> None:
     assert sides(span(one, "946", 3.0), span(matter, "69", 1.0)) == ["946"]
 
 
-def test_conflicting_needs_a_first_answer_that_beats_not_here() -> None:
-    assert sides(span(A, "946", -1.0), span(C, "1,200", -2.0)) == ["946"]
+def test_conflicting_leaves_out_what_is_far_behind_or_far_less_likely() -> None:
+    assert sides(span(A, "946", 5.0), span(C, "1,200", -3.9)) == ["946", "1,200"]
+    assert sides(span(A, "946", 5.0), span(C, "1,200", -4.1)) == ["946"]
+    first, other = merge([span(A, "946", 3.0), span(C, "1,200", 2.0)], limit=5)
+    for confidence, shown in ((0.31, 2), (0.29, 1)):
+        rated = [replace(first, confidence=1.0), replace(other, confidence=confidence)]
+        assert len(conflicting(rated)) == shown
 
 
 # voices
