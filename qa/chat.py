@@ -43,9 +43,9 @@ PANEL_WAIT = '<p class="qw-note">Reading the documents …</p>'
 PANEL_START = '<p class="qw-note">Ask a question. Every answer is a quote, shown here with its file and its place.</p>'
 PANEL_ERROR = '<p class="qw-note">Nothing to show for this question.</p>'
 NARROW = (  # what narrows the search: label, placeholder, share of the row
-    ("Only in documents like", "all, or: reports/*, *.pdf", 2),
-    ("dated since", "2014", 1),
-    ("until", "2014-12-31", 1),
+    ("Only in documents like", "like reports/*, *.pdf", 2),
+    ("Dated since", "since 2014", 1),
+    ("Dated until", "until 2014-12", 1),
 )
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -106,9 +106,20 @@ def build_page(ask: Ask, *, documents: Sequence[str], examples: Sequence[str]) -
                         min_width=0,
                     )
                     send = gr.Button("Ask", variant="primary", scale=0, min_width=0)
-                with gr.Row(elem_id="qw-among"):
+                with (
+                    gr.Accordion("Only in some documents", open=False, elem_id="qw-narrow"),
+                    gr.Row(elem_id="qw-among"),
+                ):
                     among = [
-                        gr.Textbox(label=label, placeholder=placeholder, lines=1, max_lines=1, scale=scale, min_width=0)
+                        gr.Textbox(
+                            label=label,
+                            placeholder=placeholder,
+                            lines=1,
+                            max_lines=1,
+                            container=False,
+                            scale=scale,
+                            min_width=0,
+                        )
                         for label, placeholder, scale in NARROW
                     ]
                 with gr.Row(elem_id="qw-examples"):
@@ -132,13 +143,14 @@ def responder(ask: Ask) -> Callable[..., Iterator[Update]]:
     """Return the page's handler: it shows the question at once, then the reply or one line about what went wrong."""
 
     def respond(
-        question: str, exchanges: Exchanges, only: str = "", since: str = "", until: str = ""
+        question: str, exchanges: Exchanges, only: str | None = "", since: str | None = "", until: str | None = ""
     ) -> Iterator[Update]:
         before = [message for past in exchanges for message in _messages(past.question, past.bubble)]
         yield before + _messages(question, BUBBLE_WAIT), PANEL_WAIT, exchanges, ""
         try:
-            patterns = tuple(pattern for pattern in map(str.strip, only.split(",")) if pattern)
-            among = Selection(patterns, since.strip(), until.strip())
+            # subtle: boxes that are folded away give None
+            patterns = tuple(pattern for pattern in map(str.strip, (only or "").split(",")) if pattern)
+            among = Selection(patterns, (since or "").strip(), (until or "").strip())
             reply = ask(question, history_of(exchanges), among if among != Selection() else None)
         except ValueError as error:
             yield before + _messages(question, escape_markdown(str(error))), PANEL_ERROR, exchanges, question

@@ -185,7 +185,8 @@ def test_what_narrows_the_search_is_passed_on_and_a_bad_date_refused_in_one_line
 
     list(responder(ask)("How many fled?", (), " reports/*, *.pdf ,", "2014", ""))
     list(responder(ask)("How many fled?", (), "", " ", ""))
-    assert asked == [Selection(("reports/*", "*.pdf"), "2014", ""), None]
+    list(responder(ask)("How many fled?", (), None, None, None))  # boxes that were never unfolded
+    assert asked == [Selection(("reports/*", "*.pdf"), "2014", ""), None, None]
     messages, evidence, _, box = list(responder(ask)("How many fled?", (), "", "last year", ""))[-1]
     assert "expected a day" in messages[-1]["content"]
-    assert (evidence, box, len(asked)) == (PANEL_ERROR, "How many fled?", 2)
+    assert (evidence, box, len(asked)) == (PANEL_ERROR, "How many fled?", 3)
