@@ -84,8 +84,11 @@ def load(folder: Path) -> Stored:
 
     Raises NoIndexError if there is none, IndexStoreError if a file is missing, damaged or of a newer version.
     """
-    for _ in range(3):  # a writer may have removed the generation between two of our reads
+    gone = ""
+    for _ in range(100):  # a writer may have removed the generation between two of our reads, and the next one too
         name, digest = _read_current(folder)
+        if name == gone:
+            break
         try:
             data = (folder / name / "manifest.json").read_bytes()
             if hashlib.sha256(data).hexdigest() != digest:
@@ -93,7 +96,7 @@ def load(folder: Path) -> Stored:
                 raise IndexStoreError(f"{both} is damaged (checksums differ); {REMEDY}")
             return _read_generation(folder / name, data)
         except FileNotFoundError as error:
-            missing = Path(error.filename)
+            gone, missing = name, Path(error.filename)
     blamed = f", or {folder / 'CURRENT'} is damaged" if missing.name == "manifest.json" else ""
     raise IndexStoreError(f"{missing} is missing{blamed}; {REMEDY}")
 

@@ -29,7 +29,12 @@ INDEX_FILES = (
     *("sentences.npy", "terms.json", "postings.npy"),
 )
 Run = Callable[..., tuple[int, str, str]]
-pytestmark = pytest.mark.usefixtures("toy_models")
+
+
+@pytest.fixture
+def run(toy_models: None, run: Run) -> Run:
+    """The command line with toys behind it; tests without `run` load what they name."""
+    return run
 
 
 def assert_one_line(message: str, *parts: str) -> None:
@@ -96,6 +101,7 @@ def test_an_undecodable_file_is_named_and_the_rest_answered(
 # documents that change after indexing
 
 
+@pytest.mark.usefixtures("toy_models")
 def test_from_folder_reads_again_what_changed_or_vanished(folder: Path, index: Path) -> None:
     assert Assistant.from_folder(folder, index=index).ask(CRANES).answers[0].text == "12"
     (folder / "harbour.txt").write_text(HARBOUR.replace("12", "13"), encoding="utf-8")
@@ -107,6 +113,7 @@ def test_from_folder_reads_again_what_changed_or_vanished(folder: Path, index: P
     assert_exact(reply, folder)
 
 
+@pytest.mark.usefixtures("toy_models")
 def test_open_answers_from_the_index_as_it_was(folder: Path, index: Path) -> None:
     before = Assistant.from_folder(folder, index=index).ask(CRANES)
     (folder / "harbour.txt").write_text(HARBOUR.replace("12", "13"), encoding="utf-8")
@@ -410,6 +417,7 @@ def test_odd_documents_are_found_and_quoted_exactly(
         assert source[hit.passage.span.start : hit.passage.span.end] == hit.passage.text
 
 
+@pytest.mark.usefixtures("toy_models")
 @pytest.mark.parametrize("filler", ["The long report says nothing new here. ", "ab", "字", "é 👩‍👩‍👧‍👧 "])
 def test_one_line_of_200_kb_is_quoted_exactly(tmp_path: Path, index: Path, filler: str) -> None:
     place = tmp_path / "documents"
@@ -434,6 +442,7 @@ def test_an_undecodable_file_leaves_the_real_models_answering(tmp_path: Path, in
     assert_exact(reply, place)
 
 
+@pytest.mark.usefixtures("toy_models")
 def test_from_folder_refuses_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\0\1\2")
     with pytest.raises(NoDocumentsError) as caught:
