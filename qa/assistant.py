@@ -3,13 +3,14 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from platformdirs import user_cache_path
 
@@ -20,7 +21,7 @@ from qa.asof import as_of, at_the_time
 from qa.chunking import MAX_CHARS, OVERLAP_SENTENCES, chunk_document
 from qa.confidence import UNCALIBRATED_THRESHOLD, Calibration, features, load_calibration
 from qa.datatypes import Answer, Citation, Corpus, Hit, Manifest, NoAnswer, Passage, Reason, Reply, ScoredSpan, Status
-from qa.documents import Selection, Skipped, read_folder
+from qa.documents import Progress, Selection, Skipped, read_folder
 from qa.followup import Turn, resolve
 from qa.reader import DEFAULT_READER, Reader
 from qa.retriever import LAYOUT, Retriever
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 MAX_QUESTION_CHARS = 2000
 MAX_ANSWERS = 5
 NEAR_MISSES = 3
-Progress = Callable[[int, int], Any]  # texts done since last told, texts in all
 
 
 @dataclass(frozen=True)
@@ -310,7 +310,8 @@ def indexed(
         "include": list(about.get("include", ()) if include is None else include),
         "exclude": list(about.get("exclude", ()) if exclude is None else exclude),
     }
-    corpus, skipped = read_folder(folder, known={one.document_id: one for one in before.documents}, **patterns)
+    known_documents = {one.document_id: one for one in before.documents}
+    corpus, skipped = read_folder(folder, known=known_documents, progress=progress, **patterns)
     promises = {
         "encoder": encoder.name,
         "encoder_fingerprint": encoder.fingerprint,
@@ -322,7 +323,8 @@ def indexed(
     if known and corpus == before and {**about, **promises} == about:
         return Indexed(known, skipped, before)
     passages = [passage for document in corpus.documents for passage in chunk_document(document)]
-    retriever = Retriever.build(passages, encoder, known=known, progress=progress)
+    embedding = partial(progress, "text", f"{len(passages):,} passages") if progress else None
+    retriever = Retriever.build(passages, encoder, known=known, progress=embedding)
     made = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": version("quotewise"),

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from qa.formats import FORMATS
 
 if TYPE_CHECKING:
-    from qa.assistant import Assistant, Progress
+    from qa.assistant import Assistant
     from qa.datatypes import Reply
-    from qa.documents import Selection
+    from qa.documents import Progress, Selection
     from qa.followup import Turn
 
 EXAMPLES = (
@@ -440,20 +440,22 @@ def _assistant(arguments: argparse.Namespace) -> "Assistant":
 
 @contextmanager
 def _progress_bar() -> Iterator["Progress"]:
-    """A bar on stderr that appears with the first batch of texts."""
+    """A bar on stderr for the files that are read, then one for the texts that are embedded; none for half a second."""
     from tqdm import tqdm
 
-    bar: Any = None
+    bars: dict[str, Any] = {}
+    doing = {"file": "reading", "text": "embedding"}
 
-    def progress(done: int, total: int) -> None:
-        nonlocal bar
-        bar = bar if bar is not None else tqdm(total=total, unit="text", desc="indexing", disable=None)
-        bar.update(done)
+    def progress(unit: str, current: str, done: int, total: int) -> None:
+        if unit not in bars:
+            bars[unit] = tqdm(total=total, unit=unit, desc=doing[unit], delay=0.5, disable=None)
+        bars[unit].set_postfix_str(current, refresh=False)
+        bars[unit].update(done)
 
     try:
         yield progress
     finally:
-        if bar is not None:
+        for bar in bars.values():
             bar.close()
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -32,6 +32,7 @@ AT_ONCE = min(4, os.cpu_count() or 1)  # files that are read side by side
 RULES = (
     1  # of `extract.py` and `pdf.py`: when they read the same bytes otherwise, count up, and known texts are read anew
 )
+Progress = Callable[[str, str, int, int], Any]  # "file" or "text", what was done, how many since last told, of how many
 LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # between any two line breaks Unicode knows
 HEADING = re.compile(r"#{1,6}\s+(.*?)(\s+#+)?")
 SENTENCE_END = re.compile(r"""[.!?\u2026\u3002,;]["'\u2019\u201d\u00bb)\]]*$""")
@@ -82,13 +83,14 @@ def read_folder(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     known: Mapping[str, Document] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Corpus, tuple[Skipped, ...]]:
     """Read every supported file below a folder; return the documents and what was left out, both in order of path.
 
     Hidden files and folders are passed over, as is what the patterns leave out (see `matches`). A link is read if it
     names a file in the folder that is not read under its own name; links to folders are not followed. Of files with
     the same bytes the first is read. Where file and parser are those of the document of that id in `known`, that is
-    taken as it is. Raises NoDocumentsError if nothing can be read.
+    taken as it is. Progress is told after every file. Raises NoDocumentsError if nothing can be read.
     """
     if not os.path.isdir(folder):
         found = "is a file" if os.path.lexists(folder) else "does not exist"
@@ -96,7 +98,11 @@ def read_folder(
     files, skipped = _find_files(Path(os.path.realpath(folder)), include, exclude)
     with ThreadPoolExecutor(AT_ONCE) as pool:  # most of the time is spent waiting for the processes of `confine.py`
         read = pool.map(lambda document_id: _try(files[document_id], document_id, known or {}), sorted(files))
-        results = list(read)
+        results = []
+        for document_id, result in zip(sorted(files), read, strict=True):
+            results.append(result)
+            if progress:
+                progress("file", document_id, 1, len(files))
     documents: dict[str, Document] = {}  # by hash
     for result in results:
         if isinstance(result, Skipped):

@@ -327,12 +327,13 @@ def test_from_folder_answers_and_leaves_the_folder_as_it_was(folder: Path, encod
 
 
 def test_from_folder_builds_once_and_then_reuses(folder: Path, encoders: list[ToyEncoder], tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    told: list[tuple[str, str, int, int]] = []
     first = Assistant.from_folder(folder, index=tmp_path / "index", progress=lambda *done: told.append(done))
     again = Assistant.from_folder(folder, index=tmp_path / "index", progress=lambda *done: told.append(done))
     assert encoders[0].documents_seen[:3] == [FERRY, HARBOUR, MUSEUM]
     assert encoders[1].documents_seen == []
-    assert told == [(9, 9)]  # three passages of two sentences each
+    read = [("file", name, 1, 3) for name in sorted(path.name for path in folder.iterdir())]
+    assert told == [*read, ("text", "3 passages", 9, 9), *read]  # of two sentences each, embedded once
     assert without_timings(again.ask(CRANES)) == without_timings(first.ask(CRANES))
 
 

@@ -224,6 +224,7 @@ def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, f
         raise ValueError(
             f"for measuring only, never trained on: {', '.join(sorted(forbidden))}; take it out of the mix"
         )
+    augmentation = augmentation | mix.get("augment", {})
     groups: list[tuple[Example, ...]] = []
     for name, times in mix["sets"].items():
         if not times:

@@ -1,0 +1,204 @@
+"""Sets that nobody here wrote, asked end to end: are the right passages found, quoted, and refused where there is none?
+
+    python benchmarks/outside.py --data DIR [--limit N] [SET ...]
+
+DIR holds `chroma_quotes.jsonl.xz` and its documents, `clapnq_dev`, `quotesum_dev` and `multispanqa_dev`. Every set
+becomes one folder of text files and is asked through `Assistant.ask`. An answer counts as right when its quote overlaps
+a gold quote: golds here are whole sentences more often than phrases. Prints a Markdown table with a column a set.
+"""
+
+import argparse
+import json
+import lzma
+import resource
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from eval.calibration import Rated, calibration_figures
+from eval.dataset import Gold
+from eval.metrics import bootstrap_interval, gold_rank
+from eval.report import markdown_table
+from qa import Assistant
+from qa.datatypes import Citation, Reply, Span
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question of a set; no golds: its documents do not answer it."""
+
+    question: str
+    golds: tuple[Gold, ...]
+    wants_all: bool = False  # the golds are the entries of a list, not alternatives
+
+
+def rows(data: Path, name: str) -> Iterator[dict[str, Any]]:
+    """The rows of a set."""
+    with lzma.open(data / f"{name}.jsonl.xz", "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+def store(text: str, folder: Path) -> str:
+    """Write a text as a document of its own, once, and return its id."""
+    name = sha256(text.encode()).hexdigest()[:16] + ".txt"
+    (folder / name).write_text(text, encoding="utf-8", newline="")
+    return name
+
+
+def chroma(data: Path, folder: Path) -> list[Asked]:
+    """Five documents of 40,000 to 738,000 characters; golds are sentences."""
+    with tarfile.open(data / "chroma_docs.tar.xz") as archive:
+        for member in archive.getmembers():
+            if member.name.endswith(".md") and (stored := archive.extractfile(member)):
+                (folder / Path(member.name).name).write_bytes(stored.read())
+    return [
+        Asked(
+            row["question"], tuple(Gold(f"{row['doc']}.md", quote["start"], quote["text"]) for quote in row["quotes"])
+        )
+        for row in rows(data, "chroma_quotes")
+    ]
+
+
+def clapnq(data: Path, folder: Path) -> list[Asked]:
+    """599 passages as 599 documents, and a question on each that it answers or does not."""
+    return [_on_context(row, folder) for row in rows(data, "clapnq_dev")]
+
+
+def multispan(data: Path, folder: Path) -> list[Asked]:
+    """Lists: every entry is wanted. The shipped reader was trained on these: what is measured is the rest."""
+    return [_on_context(row, folder, wants_all=True) for row in rows(data, "multispanqa_dev")]
+
+
+def _on_context(row: dict[str, Any], folder: Path, *, wants_all: bool = False) -> Asked:
+    name = store(row["context"], folder)
+    return Asked(row["question"], tuple(Gold(name, a["start"], a["text"]) for a in row["answers"]), wants_all)
+
+
+def quotesum(data: Path, folder: Path) -> list[Asked]:
+    """Several passages a question, and quotes from them."""
+    asked = []
+    for row in rows(data, "quotesum_dev"):
+        names = [store(source["text"], folder) for source in row["sources"]]
+        golds = [Gold(names[quote["source"] - 1], quote["start"], quote["text"]) for quote in row["quotes"]]
+        asked.append(Asked(row["question"], tuple(golds)))
+    return asked
+
+
+SETS: dict[str, Callable[[Path, Path], list[Asked]]] = {
+    "chroma_quotes": chroma,
+    "clapnq_dev": clapnq,
+    "quotesum_dev": quotesum,
+    "multispanqa_dev": multispan,
+}
+
+
+def overlaps(citation: Citation, golds: tuple[Gold, ...]) -> bool:
+    """Whether the quote shares a character with a gold."""
+    return any(g.document_id == citation.document.document_id and citation.span.overlaps(g.span) for g in golds)
+
+
+def character_f1(spans: list[tuple[str, Span]], golds: tuple[Gold, ...]) -> float:
+    """F1 of the characters of some spans against those of the golds."""
+    ours = {(name, at) for name, span in spans for at in range(span.start, span.end)}
+    theirs = {(g.document_id, at) for g in golds for at in range(g.span.start, g.span.end)}
+    return 2 * len(ours & theirs) / (len(ours) + len(theirs)) if ours or theirs else 0.0
+
+
+def share(values: list[float]) -> str:
+    """A mean with its interval."""
+    if not values:
+        return "-"
+    low, high = bootstrap_interval(values)
+    return f"{np.mean(values):.3f} [{low:.3f}, {high:.3f}] (n={len(values)})"
+
+
+def figures(asked: list[Asked], replies: list[Reply]) -> dict[str, str]:
+    """What is printed of one set."""
+    pairs = [(a, r) for a, r in zip(asked, replies, strict=True) if a.golds]
+    ranks = [gold_rank(r.hits, a.golds) for a, r in pairs]
+    quoted = [[(c.document.document_id, c.sentence) for c in r.answer.citations] if r.answer else [] for _, r in pairs]
+    right = [float(bool(r.answer) and any(overlaps(c, a.golds) for c in r.answer.citations)) for a, r in pairs]
+    found = [
+        float(
+            np.mean([any(overlaps(c, (gold,)) for answer in r.answers for c in answer.citations) for gold in a.golds])
+        )
+        for a, r in pairs
+        if a.wants_all
+    ]
+    return {
+        "recall@5": share([float(rank is not None and rank <= 5) for rank in ranks]),
+        "recall of all read": share([float(rank is not None) for rank in ranks]),
+        "answerable answered right": share(right),
+        "of the answered, right": share([one for one, (_, r) in zip(right, pairs, strict=True) if r.answer]),
+        "F1 of characters, sentences shown": share(
+            [character_f1(spans, a.golds) for spans, (a, _) in zip(quoted, pairs, strict=True)]
+        ),
+        "entries of lists found": share(found),
+        "unanswerable refused": share(
+            [float(not r.answers) for a, r in zip(asked, replies, strict=True) if not a.golds]
+        ),
+        "conflicting": share([float(r.status == "conflicting") for r in replies]),
+        "misquotes": str(
+            sum(
+                c.quote != c.document.text[c.span.start : c.span.end]
+                for r in replies
+                for o in r.answers
+                for c in o.citations
+            )
+        ),
+    }
+
+
+def rated(assistant: Assistant, asked: list[Asked]) -> Iterator[Rated]:
+    """The first candidate of every question, shown or not."""
+    for one in asked:
+        first = next(iter(assistant.find(one.question).candidates), None)
+        right = first is not None and any(overlaps(c, one.golds) for c in first.citations)
+        yield Rated(first.confidence or 0.0 if first else 0.0, right, bool(one.golds))
+
+
+def main() -> None:
+    """Index, ask and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "sets", nargs="*", choices=[*SETS, []], metavar="SET", help=f"of {', '.join(SETS)}; default: all"
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--limit", type=int, help="only the first so many questions of each")
+    options = parser.parse_args()
+    tables: dict[str, dict[str, str]] = {}
+    for name in options.sets or SETS:
+        with tempfile.TemporaryDirectory() as scratch:
+            documents, index = Path(scratch) / "documents", Path(scratch) / "index"
+            documents.mkdir()
+            asked = list(islice(SETS[name](options.data, documents), options.limit))
+            begun = time.perf_counter()
+            assistant = Assistant.from_folder(documents, index=index)
+            built = time.perf_counter()
+            replies = [assistant.ask(one.question) for one in tqdm(asked, desc=name, mininterval=10)]
+            seconds = time.perf_counter() - built
+            table = figures(asked, replies)
+            table["passages, seconds to index"] = f"{len(assistant.passages):,}, {built - begun:.0f}"
+            table["milliseconds a question"] = f"{1000 * seconds / len(asked):.0f}"
+            table["peak memory so far, MiB"] = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}"
+            worth = calibration_figures(list(rated(assistant, asked)), assistant.threshold)
+            tables[name] = table | {f"confidence: {key}": str(value) for key, value in worth.items()}
+    names = dict.fromkeys(key for table in tables.values() for key in table)
+    lines = [[key, *(tables[name].get(key, "-") for name in tables)] for key in names]
+    print("\n".join(markdown_table(["figure", *tables], lines)))
+
+
+if __name__ == "__main__":
+    main()
