@@ -1,0 +1,113 @@
+"""Hundreds of pages of PDF made from known texts: is every quote of the text found in what is read, on its page?
+
+    python benchmarks/pages.py --data DIR
+
+DIR holds `chroma_quotes.jsonl.xz` and its documents. Each document is set as a PDF by reportlab, paragraph by
+paragraph, with the page of every paragraph noted; read back by `qa.documents`; and every gold quote that lies within one
+paragraph is looked for. Runs of blanks count as one blank, because the lines of a page are broken anew. Prints a Markdown table.
+"""
+
+import argparse
+import json
+import lzma
+import re
+import sys
+import tarfile
+import tempfile
+import time
+from html import escape
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from eval.report import markdown_table
+from qa.datatypes import Document
+from qa.documents import read_folder
+
+
+def typeset(text: str, path: Path) -> list[tuple[str, int, int]]:
+    """Write a text as a PDF; return its paragraphs with the pages on which each begins and ends."""
+    import matplotlib
+    from reportlab.lib.pagesizes import A4
+    from reportlab.lib.styles import ParagraphStyle
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+    from reportlab.platypus import Paragraph, SimpleDocTemplate
+
+    font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    pdfmetrics.registerFont(TTFont("DejaVu", str(font)))
+    style = ParagraphStyle("body", fontName="DejaVu", fontSize=9, leading=12, spaceAfter=6)
+    pieces = [folded for line in re.split(r"\n\s*\n|\n(?=\S)", text) if (folded := " ".join(line.split()))]
+    pages: dict[int, list[int]] = {}
+
+    class Noting(Paragraph):  # type: ignore[misc]  # reportlab has no types
+        number: int
+
+        def draw(self) -> None:
+            pages.setdefault(self.number, []).append(self.canv.getPageNumber())
+            super().draw()
+
+        def split(self, width: float, height: float) -> list[Any]:
+            parts: list[Any] = super().split(width, height)
+            for part in parts:
+                part.number = self.number
+            return parts
+
+    flow = []
+    for number, piece in enumerate(pieces):
+        paragraph = Noting(escape(piece), style)
+        paragraph.number = number
+        flow.append(paragraph)
+    SimpleDocTemplate(str(path), pagesize=A4).build(flow)
+    return [(piece, min(pages[number]), max(pages[number])) for number, piece in enumerate(pieces)]
+
+
+def folded(document: Document) -> tuple[str, list[int]]:
+    """A document's text with one blank for each run of them, and where each of its characters stands in the text."""
+    kept = list(re.finditer(r"\s+|\S", document.text))
+    return "".join(" " if m.group().isspace() else m.group() for m in kept), [m.start() for m in kept]
+
+
+def main() -> None:
+    """Typeset, read back, look up, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
+    options = parser.parse_args()
+    with lzma.open(options.data / "chroma_quotes.jsonl.xz", "rt", encoding="utf-8") as lines:
+        quotes = [(row["doc"], quote["text"]) for row in map(json.loads, lines) for quote in row["quotes"]]
+    lines_of_table = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        set_as: dict[str, list[tuple[str, int, int]]] = {}
+        with tarfile.open(options.data / "chroma_docs.tar.xz") as archive:
+            for member in archive.getmembers():
+                if member.name.endswith(".md") and (stored := archive.extractfile(member)):
+                    name = Path(member.name).stem
+                    set_as[name] = typeset(stored.read().decode("utf-8"), folder / f"{name}.pdf")
+        begun = time.perf_counter()
+        corpus, skipped = read_folder(folder)
+        seconds = time.perf_counter() - begun
+        for document in corpus.documents:
+            name = Path(document.document_id).stem
+            text, places = folded(document)
+            wanted = found = on_page = 0
+            for quote in (" ".join(text.split()) for doc, text in quotes if doc == name):
+                spots = [(first, last) for piece, first, last in set_as[name] if quote in piece]
+                if not spots:
+                    continue
+                wanted += 1
+                at = text.find(quote)
+                if at >= 0:
+                    found += 1
+                    page = document.page(places[at]) or 0
+                    on_page += any(first <= page <= last for first, last in spots)
+            row = [document.document_id, len(document.pages), wanted, found, on_page, document.lost or "-"]
+            lines_of_table.append(row)
+    header = ["document", "pages", "quotes", "found exactly", "on their page", "lost"]
+    print("\n".join(markdown_table(header, lines_of_table)))
+    print(f"{len(skipped)} skipped; {sum(int(str(line[1])) for line in lines_of_table)} pages read in {seconds:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
