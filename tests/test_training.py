@@ -20,6 +20,7 @@ from qa.training.prepare import (
     augment,
     development_examples,
     features,
+    follow_ups,
     hard_negatives,
     is_development,
     misspell,
@@ -200,6 +201,32 @@ def test_hard_negatives_never_hold_the_answer(seed: int, share: float) -> None:
 
 def test_hard_negatives_of_unanswerable_questions_are_none() -> None:
     assert list(hard_negatives([example(c) for c in CONTEXTS], share=1.0, rng=random.Random(0))) == []
+
+
+def test_follow_ups_put_another_question_of_the_passage_and_its_answer_before() -> None:
+    asked = [example(CONTEXTS[0], "When did it open?", "1931"), example(CONTEXTS[0], "Is it deep?")]
+    stranger = example(CONTEXTS[1], "How many?", "7")
+    made = list(follow_ups([*asked, stranger], share=1.0, rng=random.Random(0)))
+    assert [e.question for e in made] == ["When did it open? 1931. Is it deep?"]  # the others have nothing before them
+    assert (made[0].context, made[0].answers) == (CONTEXTS[0], ())
+
+
+def test_conversations_ask_as_the_assistant_does(tmp_path: Path) -> None:
+    folder = tmp_path / "authored"
+    folder.mkdir()
+    passage = {"id": "p-1", "context": CONTEXTS[0], "questions": [{"id": "q", "question": "?", "answers": []}]}
+    (folder / "passages.jsonl").write_text(json.dumps(passage) + "\n", encoding="utf-8")
+    turns = [
+        {"question": "When did the harbour open?", "answers": ["1931"]},
+        {"question": "And who paid for it?", "answers": []},
+        {"question": "when was that", "answers": ["not there", "1931"]},
+    ]
+    conversation = {"id": "c-1", "passage_id": "p-1", "turns": turns}
+    (folder / "conversations.jsonl").write_text(json.dumps(conversation) + "\n", encoding="utf-8")
+    second, third = read_set(tmp_path, "conversations")
+    assert (second.question, second.answers) == ("When did the harbour open? 1931. And who paid for it?", ())
+    assert third.question == "When did the harbour open? And who paid for it? when was that"
+    assert (third.answer_texts, third.context, third.title) == (["1931"], CONTEXTS[0], "p-1")
 
 
 def test_swapped_puts_a_name_or_figure_where_the_context_has_another() -> None:
@@ -517,7 +544,7 @@ def test_own_stories_are_told_in_several_passages_of_one_title() -> None:
         if path.parent.name == "stories":
             for e in passages_with_questions(path, "stories"):
                 told.setdefault(e.title, set()).add(e.context)
-    assert len(told) == 15
+    assert len(told) > 50
     assert {len(contexts) for contexts in told.values()} == {6}
 
 

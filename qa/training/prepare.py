@@ -15,13 +15,15 @@ import lzma
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
+
+from qa.followup import Turn, resolve
 
 MEASURING_ONLY = frozenset(
     {"squadshifts_new_wiki", "clapnq_dev", "chroma_quotes", "quotesum_dev", "mtrag_un", "canard_dev", "selqa"}
@@ -52,11 +54,14 @@ class Example:
 
 
 def read_set(data: Path, name: str) -> Iterator[Example]:
-    """Yield the examples of one set: `name.jsonl.xz`, or the passages of `authored`, `own` or `stories`.
+    """Yield the examples of one set: `name.jsonl.xz`, or `authored`, `conversations`, `own`, `stories`.
 
     Raises FileNotFoundError when the set is not there.
     """
     ours = {"authored": data / "authored", "own": OWN, "stories": OWN / "stories"}
+    if name == "conversations":
+        yield from conversations(data)
+        return
     if name in ours:
         for path in sorted(ours[name].glob("*.jsonl")):
             if path.stem != "conversations":
@@ -92,6 +97,39 @@ def passages_with_questions(path: Path, source: str) -> Iterator[Example]:
                 yield _example(
                     {**row, "context": passage["context"], "title": passage.get("story", passage["id"])}, source
                 )
+
+
+def conversations(data: Path) -> Iterator[Example]:
+    """Yield the later turns of conversations on passages of `authored`, each with what `resolve` puts before it."""
+    contexts = {e.title: e for e in read_set(data, "authored")}
+    with (data / "authored" / "conversations.jsonl").open(encoding="utf-8") as lines:
+        for line in lines:
+            conversation = json.loads(line)
+            passage = contexts[conversation["passage_id"]]
+            history: list[Turn] = []
+            for number, turn in enumerate(conversation["turns"]):
+                texts = [text for text in turn["answers"] if text in passage.context]
+                if history:
+                    places = tuple((at := passage.context.index(text), at + len(text)) for text in texts)
+                    asked, name = resolve(turn["question"], history), f"{conversation['id']}-{number}"
+                    yield Example(name, "conversations", passage.title, asked, passage.context, places)
+                history.append({"question": turn["question"], "answer": next(iter(texts), "")})
+
+
+def follow_ups(examples: Sequence[Example], *, share: float, rng: random.Random) -> Iterator[Example]:
+    """Yield a share of the examples with another question on the same passage, and its answer, before their own.
+
+    That is the form in which the assistant asks a follow-up; only the last question is to be answered.
+    """
+    answered: dict[str, list[Example]] = defaultdict(list)
+    for e in examples:
+        if e.answers:
+            answered[e.context].append(e)
+    for e in examples:
+        if rng.random() < share and (others := [o for o in answered[e.context] if o.question != e.question]):
+            other = rng.choice(others)
+            before = f"{other.question} {other.answer_texts[0].rstrip('.')}."
+            yield replace(e, example_id=f"{e.example_id}-follow-up", question=f"{before} {e.question}")
 
 
 def is_development(example: Example) -> bool:
@@ -236,6 +274,7 @@ def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, f
         chosen += hard_negatives(chosen, share=mix["hard_negatives"], rng=rng)
         if mix["swapped"]:
             chosen += swapped(chosen, share=mix["swapped"], rng=rng)
+        chosen += follow_ups(chosen, share=mix.get("follow_ups", 0.0), rng=rng)
         for e in chosen:
             asked = replace(e, question=augment(e.question, augmentation, rng))
             others = mix["passages"] - 1
