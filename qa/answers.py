@@ -5,6 +5,8 @@ In: the reader's scored spans of one question; out: Answers without confidence, 
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple
 
 from embeddings.lexical import STOP_WORDS
 from qa.chunking import sentence_around
@@ -15,10 +17,22 @@ _YEAR = re.compile(
     r"(?:(?:early|mid|late|end|beginning|middle|of|the|since|by|before|after|until|year|spring|summer|autumn|winter|"
     rf"{MONTHS})\b[ -]*)*(?:1[5-9]|20)\d\d"
 )
-BEHIND = 9.0  # logits: an answer that far behind the first is no side of a disagreement
-UNSURE = -6.0  # logit over "not here": nor is one below
-LESS_LIKELY = 0.3  # nor one with a smaller share of the first one's confidence
-SHARED = 0.3  # of the shorter sentence's words, figures and small words aside, that the other side's sentence must have
+_ROUND = re.compile(r"(?:about|around|some|nearly|almost|roughly|approximately|just|under|over)\b", re.IGNORECASE)
+
+
+class Limits(NamedTuple):
+    """What two answers need to be sides of one disagreement."""
+
+    unsure: float  # logit over "not here": neither may be below
+    less_likely: float  # share of the other one's confidence that each must have
+    shared: float  # of the shorter sentence's words, figures and small words aside, that the other's must have
+
+
+BEHIND = 9.0  # logits that sides may be apart
+TENFOLD = 10  # figures further apart are not of one thing
+ROUNDED = Decimal("1.05")  # "almost 15" and 14.8: nearer than this, one is the other's rounded form
+OF_ONE_MEASURE = Limits(unsure=-9.0, less_likely=0.05, shared=0.1)  # both name one unit, or what they count
+OTHERWISE = Limits(unsure=-6.0, less_likely=0.3, shared=0.3)
 SUPPORT = 0.0  # a further place counts as saying it only if its span beats "not here" (score above 0)
 
 
@@ -49,12 +63,12 @@ def cite(place: ScoredSpan) -> Citation:
 
 
 def conflicting(answers: Sequence[Answer]) -> list[Answer]:
-    """The answers to show: the first, and every other document's different figure for the same thing.
+    """The answers to show: the first, and every other place's different figure for the same thing.
 
     Two answers are sides of a disagreement when both are single figures of one kind (both years or neither, and of
-    one measure if both name one), the figures differ, neither is only a looser form of the other, none is far behind
-    (UNSURE, BEHIND, LESS_LIKELY), and they come from different documents whose sentences share SHARED of their words:
-    about the same thing, or they would be answers to different questions.
+    one measure if both name one), the figures differ, but not TENFOLD, neither is only a looser form of the other, and
+    neither is far behind (BEHIND and Limits). Their sentences must share words, or they would be answers to different
+    questions: fewer if both say what they count, and then one document may hold both.
     """
     sides = [answers[0]]
     for other in answers[1:]:
@@ -64,28 +78,38 @@ def conflicting(answers: Sequence[Answer]) -> list[Answer]:
 
 
 def _disagree(one: Answer, other: Answer) -> bool:
-    if min(one.score, other.score) <= UNSURE or abs(one.score - other.score) > BEHIND:
-        return False
-    if one.confidence and other.confidence is not None and other.confidence < LESS_LIKELY * one.confidence:
-        return False
-    if {c.document.document_id for c in one.citations} & {c.document.document_id for c in other.citations}:
-        return False
     figure, rival = quantity(one.value), quantity(other.value)
-    if figure is None or rival is None or figure.number == rival.number:
+    if figure is None or rival is None or not _differ(one, other, figure, rival):
         return False
-    if any(LOOSE.search(answer.value) or len(answer.value.split()) > 6 for answer in (one, other)):
+    alike = bool((figure.unit and figure.unit == rival.unit) or set(figure.rest) & set(rival.rest) - STOP_WORDS)
+    limits = OF_ONE_MEASURE if alike else OTHERWISE
+    if min(one.score, other.score) <= limits.unsure or abs(one.score - other.score) > BEHIND:
+        return False
+    if one.confidence is not None and other.confidence is not None:
+        less, more = sorted((one.confidence, other.confidence))
+        if less < limits.less_likely * more:
+            return False
+    if not alike and {c.document.document_id for c in one.citations} & {
+        c.document.document_id for c in other.citations
+    }:
         return False
     around, about = _words_around(one), _words_around(other)
-    together = len(around & about) >= max(1, SHARED * min(len(around), len(about)))
-    return together and _is_year(one) == _is_year(other) and _one_measure(figure, rival)
+    return len(around & about) >= max(1, limits.shared * min(len(around), len(about)))
+
+
+def _differ(one: Answer, other: Answer, figure: Quantity, rival: Quantity) -> bool:
+    """Whether two figures are of one kind and cannot both be it."""
+    less, more = sorted((abs(figure.number), abs(rival.number)))
+    if less == more or any(LOOSE.search(answer.value) or len(answer.value.split()) > 6 for answer in (one, other)):
+        return False
+    if _is_year(one) != _is_year(other) or ("" not in (figure.unit, rival.unit) and figure.unit != rival.unit):
+        return False
+    rounded = any(_ROUND.match(answer.text) for answer in (one, other))
+    return more <= TENFOLD * less and not (rounded and more <= ROUNDED * less)
 
 
 def _is_year(answer: Answer) -> bool:
     return bool(_YEAR.fullmatch(answer.value)) and "," not in answer.text  # 2,014 is a count
-
-
-def _one_measure(one: Quantity, other: Quantity) -> bool:
-    return one.unit == other.unit or "" in (one.unit, other.unit)
 
 
 def _words_around(answer: Answer) -> set[str]:

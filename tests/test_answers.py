@@ -121,6 +121,33 @@ def test_conflicting_leaves_out_what_is_far_behind_or_far_less_likely() -> None:
         assert len(conflicting(rated)) == shown
 
 
+def test_conflicting_asks_less_of_figures_of_one_measure() -> None:
+    text = "The ministry speaks of 6,200 people. In the valley the movement counts at least once more: 14,500 people."
+    one = document("1.txt", text)
+    assert sides(span(one, "6,200 people", 3.0), span(one, "14,500 people", -5.0)) == ["6,200 people", "14,500 people"]
+    first, other = merge([span(one, "6,200 people", 3.0), span(one, "14,500 people", 1.0)], limit=5)
+    for confidence, shown in ((0.06, 2), (0.04, 1)):
+        rated = [replace(first, confidence=1.0), replace(other, confidence=confidence)]
+        assert len(conflicting(rated)) == shown
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shown"),
+    [
+        ("2.80 florins", "2.4 billion florins", 1),  # a ticket and a tunnel
+        ("28 florins", "2.8 florins", 2),
+        ("almost 15 florins", "14.8 florins", 1),
+        ("almost 15 florins", "14.2 florins", 2),
+        ("15.1 florins", "14.8 florins", 2),
+    ],
+)
+def test_conflicting_leaves_out_other_magnitudes_and_rounded_forms(one: str, other: str, shown: int) -> None:
+    spans = [
+        span(document(f"{at}.txt", f"The line costs {text}."), text, 3.0 - at) for at, text in enumerate((one, other))
+    ]
+    assert len(sides(*spans)) == shown
+
+
 # voices
 
 
