@@ -3,8 +3,9 @@
     python benchmarks/pages.py --data DIR
 
 DIR holds `chroma_quotes.jsonl.xz` and its documents. Each document is set as a PDF by reportlab, paragraph by
-paragraph, with the page of every paragraph noted; read back by `qa.documents`; and every gold quote that lies within one
-paragraph is looked for. Runs of blanks count as one blank, because the lines of a page are broken anew. Prints a Markdown table.
+paragraph, with the page of every paragraph noted; read back by `qa.documents`; and every gold quote that lies within
+one paragraph is looked for. Runs of blanks count as one blank, because the lines of a page are broken anew. Prints a
+Markdown table.
 """
 
 import argparse
