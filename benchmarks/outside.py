@@ -1,10 +1,10 @@
 """Sets that nobody here wrote, asked end to end: are the right passages found, quoted, and refused where there is none?
 
-    python benchmarks/outside.py --data DIR [--limit N] [SET ...]
+    python benchmarks/outside.py --data DIR [--only SET] [--limit N]
 
 DIR holds `chroma_quotes.jsonl.xz` and its documents, `clapnq_dev`, `quotesum_dev` and `multispanqa_dev`. Every set
 becomes one folder of text files and is asked through `Assistant.ask`. An answer counts as right when its quote overlaps
-a gold quote: golds here are whole sentences more often than phrases. Prints a Markdown table with a column a set.
+a gold quote: golds here are whole sentences more often than phrases. Prints a Markdown table a set.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from eval.calibration import Rated, calibration_figures
 from eval.dataset import Gold
 from eval.metrics import bootstrap_interval, gold_rank
-from eval.report import markdown_table
+from eval.report import is_misquote, markdown_table
 from qa import Assistant
+from qa.assistant import Findings
 from qa.datatypes import Citation, Reply, Span
 
 
@@ -87,13 +88,17 @@ def _on_context(row: dict[str, Any], folder: Path, *, wants_all: bool = False) -
 
 
 def quotesum(data: Path, folder: Path) -> list[Asked]:
-    """Several passages a question, and quotes from them."""
-    asked = []
+    """Several passages a question, and quotes from them; rows of one question are one, and no quote in other words."""
+    golds: dict[str, list[Gold]] = {}
     for row in rows(data, "quotesum_dev"):
-        names = [store(source["text"], folder) for source in row["sources"]]
-        golds = [Gold(names[quote["source"] - 1], quote["start"], quote["text"]) for quote in row["quotes"]]
-        asked.append(Asked(row["question"], tuple(golds)))
-    return asked
+        texts = [source["text"] for source in row["sources"]]
+        names = [store(text, folder) for text in texts]
+        found = golds.setdefault(row["question"], [])
+        for quote in row["quotes"]:
+            gold = Gold(names[quote["source"]], max(quote["start"], 0), quote["text"])
+            if texts[quote["source"]].startswith(gold.text, gold.start):
+                found.append(gold)
+    return [Asked(question, tuple(found)) for question, found in golds.items() if found]
 
 
 SETS: dict[str, Callable[[Path, Path], list[Asked]]] = {
@@ -128,13 +133,15 @@ def figures(asked: list[Asked], replies: list[Reply]) -> dict[str, str]:
     """What is printed of one set."""
     pairs = [(a, r) for a, r in zip(asked, replies, strict=True) if a.golds]
     ranks = [gold_rank(r.hits, a.golds) for a, r in pairs]
-    quoted = [[(c.document.document_id, c.sentence) for c in r.answer.citations] if r.answer else [] for _, r in pairs]
     right = [float(bool(r.answer) and any(overlaps(c, a.golds) for c in r.answer.citations)) for a, r in pairs]
-    found = [
-        float(
-            np.mean([any(overlaps(c, (gold,)) for answer in r.answers for c in answer.citations) for gold in a.golds])
-        )
-        for a, r in pairs
+    sentences = [
+        [(c.document.document_id, c.sentence) for c in r.answer.citations] if r.answer else [] for _, r in pairs
+    ]
+    refused = [float(not r.answers) for a, r in zip(asked, replies, strict=True) if not a.golds]
+    cited = [[c for answer in r.answers for c in answer.citations] for r in replies]
+    entries = [
+        float(np.mean([any(overlaps(c, (gold,)) for c in citations) for gold in a.golds]))
+        for a, citations in zip(asked, cited, strict=True)
         if a.wants_all
     ]
     return {
@@ -142,62 +149,57 @@ def figures(asked: list[Asked], replies: list[Reply]) -> dict[str, str]:
         "recall of all read": share([float(rank is not None) for rank in ranks]),
         "answerable answered right": share(right),
         "of the answered, right": share([one for one, (_, r) in zip(right, pairs, strict=True) if r.answer]),
+        "unanswerable refused": share(refused),
+        "entries of lists found": share(entries),
         "F1 of characters, sentences shown": share(
-            [character_f1(spans, a.golds) for spans, (a, _) in zip(quoted, pairs, strict=True)]
-        ),
-        "entries of lists found": share(found),
-        "unanswerable refused": share(
-            [float(not r.answers) for a, r in zip(asked, replies, strict=True) if not a.golds]
+            [character_f1(shown, a.golds) for shown, (a, _) in zip(sentences, pairs, strict=True)]
         ),
         "conflicting": share([float(r.status == "conflicting") for r in replies]),
-        "misquotes": str(
-            sum(
-                c.quote != c.document.text[c.span.start : c.span.end]
-                for r in replies
-                for o in r.answers
-                for c in o.citations
-            )
-        ),
+        "misquotes": f"{sum(map(is_misquote, chain(*cited)))} of {sum(map(len, cited))}",
     }
 
 
-def rated(assistant: Assistant, asked: list[Asked]) -> Iterator[Rated]:
-    """The first candidate of every question, shown or not."""
-    for one in asked:
-        first = next(iter(assistant.find(one.question).candidates), None)
-        right = first is not None and any(overlaps(c, one.golds) for c in first.citations)
-        yield Rated(first.confidence or 0.0 if first else 0.0, right, bool(one.golds))
+def rated(found: Findings, one: Asked) -> Rated:
+    """The first candidate of a question, shown or not."""
+    first = next(iter(found.candidates), None)
+    if first is None or first.confidence is None:
+        return Rated(0.0, False, bool(one.golds))
+    return Rated(first.confidence, any(overlaps(c, one.golds) for c in first.citations), bool(one.golds))
+
+
+def measured(asked: list[Asked], documents: Path, index: Path, name: str) -> dict[str, str]:
+    """Index the documents of a set, ask its questions, and return all figures."""
+    begun = time.perf_counter()
+    assistant = Assistant.from_folder(documents, index=index)
+    built = time.perf_counter()
+    found = [assistant.find(one.question) for one in tqdm(asked, desc=name, mininterval=10)]
+    seconds = time.perf_counter() - built
+    replies = [assistant.decide(one.question, each) for one, each in zip(asked, found, strict=True)]
+    worth = calibration_figures(list(map(rated, found, asked)), assistant.threshold)
+    return {
+        **figures(asked, replies),
+        **{f"confidence: {key}": str(value) for key, value in worth.items()},
+        "passages, seconds to index": f"{len(assistant.passages):,}, {built - begun:.0f}",
+        "milliseconds a question": f"{1000 * seconds / max(1, len(asked)):.0f}",
+        "peak memory so far, MiB": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}",
+    }
 
 
 def main() -> None:
-    """Index, ask and print."""
+    """Measure and print, set after set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "sets", nargs="*", choices=[*SETS, []], metavar="SET", help=f"of {', '.join(SETS)}; default: all"
-    )
     parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--only", choices=list(SETS), help="one set; default: all")
     parser.add_argument("--limit", type=int, help="only the first so many questions of each")
     options = parser.parse_args()
-    tables: dict[str, dict[str, str]] = {}
-    for name in options.sets or SETS:
+    for name in [options.only] if options.only else SETS:
         with tempfile.TemporaryDirectory() as scratch:
             documents, index = Path(scratch) / "documents", Path(scratch) / "index"
             documents.mkdir()
-            asked = list(islice(SETS[name](options.data, documents), options.limit))
-            begun = time.perf_counter()
-            assistant = Assistant.from_folder(documents, index=index)
-            built = time.perf_counter()
-            replies = [assistant.ask(one.question) for one in tqdm(asked, desc=name, mininterval=10)]
-            seconds = time.perf_counter() - built
-            table = figures(asked, replies)
-            table["passages, seconds to index"] = f"{len(assistant.passages):,}, {built - begun:.0f}"
-            table["milliseconds a question"] = f"{1000 * seconds / len(asked):.0f}"
-            table["peak memory so far, MiB"] = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}"
-            worth = calibration_figures(list(rated(assistant, asked)), assistant.threshold)
-            tables[name] = table | {f"confidence: {key}": str(value) for key, value in worth.items()}
-    names = dict.fromkeys(key for table in tables.values() for key in table)
-    lines = [[key, *(tables[name].get(key, "-") for name in tables)] for key in names]
-    print("\n".join(markdown_table(["figure", *tables], lines)))
+            asked = SETS[name](options.data, documents)[: options.limit]
+            print(
+                "\n".join(markdown_table(["figure", name], measured(asked, documents, index, name).items())), flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ _YEAR = re.compile(
     r"(?:(?:early|mid|late|end|beginning|middle|of|the|since|by|before|after|until|year|spring|summer|autumn|winter|"
     rf"{MONTHS})\b[ -]*)*(?:1[5-9]|20)\d\d"
 )
-_ROUND = re.compile(r"(?:about|around|some|nearly|almost|roughly|approximately|just|under|over)\b", re.IGNORECASE)
+_ROUND = re.compile(r"\b(?:about|around|some|nearly|almost|roughly|approximately)\b", re.IGNORECASE)
 
 
 class Limits(NamedTuple):
@@ -25,14 +25,14 @@ class Limits(NamedTuple):
 
     unsure: float  # logit over "not here": neither may be below
     less_likely: float  # share of the other one's confidence that each must have
-    shared: float  # of the shorter sentence's words, figures and small words aside, that the other's must have
 
 
 BEHIND = 9.0  # logits that sides may be apart
 TENFOLD = 10  # figures further apart are not of one thing
 ROUNDED = Decimal("1.05")  # "almost 15" and 14.8: nearer than this, one is the other's rounded form
-OF_ONE_MEASURE = Limits(unsure=-9.0, less_likely=0.05, shared=0.1)  # both name one unit, or what they count
-OTHERWISE = Limits(unsure=-6.0, less_likely=0.3, shared=0.3)
+SHARED = 0.3  # of the shorter sentence's words, figures and small words aside, that the other's must have ...
+OF_ONE_MEASURE = Limits(unsure=-9.0, less_likely=0.05)  # ... unless both name one unit, or what they count
+OTHERWISE = Limits(unsure=-6.0, less_likely=0.3)
 SUPPORT = 0.0  # a further place counts as saying it only if its span beats "not here" (score above 0)
 
 
@@ -63,12 +63,13 @@ def cite(place: ScoredSpan) -> Citation:
 
 
 def conflicting(answers: Sequence[Answer]) -> list[Answer]:
-    """The answers to show: the first, and every other place's different figure for the same thing.
+    """The answers to show: the first, likeliest one, and every other place's different figure for the same thing.
 
     Two answers are sides of a disagreement when both are single figures of one kind (both years or neither, and of
-    one measure if both name one), the figures differ, but not TENFOLD, neither is only a looser form of the other, and
-    neither is far behind (BEHIND and Limits). Their sentences must share words, or they would be answers to different
-    questions: fewer if both say what they count, and then one document may hold both.
+    one measure if both name one), the figures differ, but not TENFOLD, neither is only a looser or rounded form of the
+    other, and neither is far behind (BEHIND and Limits). If both say what they count or measure, that is enough, and
+    one document may hold both, in two sentences; else the sentences of two documents must share words (SHARED), or
+    they would be answers to different questions.
     """
     sides = [answers[0]]
     for other in answers[1:]:
@@ -81,31 +82,35 @@ def _disagree(one: Answer, other: Answer) -> bool:
     figure, rival = quantity(one.value), quantity(other.value)
     if figure is None or rival is None or not _differ(one, other, figure, rival):
         return False
-    alike = bool((figure.unit and figure.unit == rival.unit) or set(figure.rest) & set(rival.rest) - STOP_WORDS)
+    counted = bool(figure.rest) and figure.rest[-1:] == rival.rest[-1:]
+    alike = not _is_year(one) and (counted or bool(figure.unit and figure.unit == rival.unit))
     limits = OF_ONE_MEASURE if alike else OTHERWISE
     if min(one.score, other.score) <= limits.unsure or abs(one.score - other.score) > BEHIND:
         return False
-    if one.confidence is not None and other.confidence is not None:
-        less, more = sorted((one.confidence, other.confidence))
-        if less < limits.less_likely * more:
-            return False
-    if not alike and {c.document.document_id for c in one.citations} & {
-        c.document.document_id for c in other.citations
-    }:
+    if one.confidence and other.confidence is not None and other.confidence < limits.less_likely * one.confidence:
+        return False
+    together = [(c, d) for c in one.citations for d in other.citations if c.document is d.document]
+    if together and (not alike or any(c.sentence == d.sentence for c, d in together)):
         return False
     around, about = _words_around(one), _words_around(other)
-    return len(around & about) >= max(1, limits.shared * min(len(around), len(about)))
+    return alike or len(around & about) >= max(1, SHARED * min(len(around), len(about)))
 
 
 def _differ(one: Answer, other: Answer, figure: Quantity, rival: Quantity) -> bool:
     """Whether two figures are of one kind and cannot both be it."""
-    less, more = sorted((abs(figure.number), abs(rival.number)))
-    if less == more or any(LOOSE.search(answer.value) or len(answer.value.split()) > 6 for answer in (one, other)):
+    if any(LOOSE.search(answer.value) or len(answer.value.split()) > 6 for answer in (one, other)):
         return False
     if _is_year(one) != _is_year(other) or ("" not in (figure.unit, rival.unit) and figure.unit != rival.unit):
         return False
-    rounded = any(_ROUND.match(answer.text) for answer in (one, other))
-    return more <= TENFOLD * less and not (rounded and more <= ROUNDED * less)
+    less, more = sorted((figure.number, rival.number))
+    if _is_year(one) or not less:
+        return less != more
+    return more <= TENFOLD * less and more > less * (ROUNDED if _rounded(one) or _rounded(other) else 1)
+
+
+def _rounded(answer: Answer) -> bool:
+    """Whether the quote, or what stands just before it, says that the figure is a round one."""
+    return bool(_ROUND.search(answer.citations[0].prefix[-15:] + answer.text))
 
 
 def _is_year(answer: Answer) -> bool:

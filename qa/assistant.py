@@ -146,7 +146,9 @@ class Assistant:
             return self._reply(question, found, "no_answer", no_answer=NoAnswer(reason, threshold, best, near))
         sides = conflicting(candidates)
         if len(sides) > 1:
-            sides = at_the_time(found.asked, [replace(side, as_of=as_of(side.citations[0])) for side in sides])
+            sides = [replace(side, as_of=as_of(side.citations[0])) for side in sides]
+            timely = at_the_time(found.asked, sides)
+            sides = timely if max(map(_strength, timely)) >= threshold else sides
         if len(sides) == 1:
             sides = [replace(sides[0], as_of=None)]
         shown = tuple(replace(side, citations=tuple(map(self._checked, side.citations))) for side in sides)
@@ -323,7 +325,7 @@ def indexed(
     if known and corpus == before and {**about, **promises} == about:
         return Indexed(known, skipped, before)
     passages = [passage for document in corpus.documents for passage in chunk_document(document)]
-    embedding = partial(progress, "text", f"{len(passages):,} passages") if progress else None
+    embedding = partial(progress, "text", "") if progress else None
     retriever = Retriever.build(passages, encoder, known=known, progress=embedding)
     made = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -443,19 +443,26 @@ def _progress_bar() -> Iterator["Progress"]:
     """A bar on stderr for the files that are read, then one for the texts that are embedded; none for half a second."""
     from tqdm import tqdm
 
-    bars: dict[str, Any] = {}
+    from qa.citation import escape_terminal
+
     doing = {"file": "reading", "text": "embedding"}
+    bar: Any = None
+    shown = ""
 
     def progress(unit: str, current: str, done: int, total: int) -> None:
-        if unit not in bars:
-            bars[unit] = tqdm(total=total, unit=unit, desc=doing[unit], delay=0.5, disable=None)
-        bars[unit].set_postfix_str(current, refresh=False)
-        bars[unit].update(done)
+        nonlocal bar, shown
+        if unit != shown:
+            if bar is not None:
+                bar.close()
+            shown = unit
+            bar = tqdm(total=total, unit=unit, desc=doing[unit], delay=0.5, disable=None)
+        bar.set_postfix_str(escape_terminal(current), refresh=False)
+        bar.update(done)
 
     try:
         yield progress
     finally:
-        for bar in bars.values():
+        if bar is not None:
             bar.close()
 
 

@@ -32,7 +32,7 @@ AT_ONCE = min(4, os.cpu_count() or 1)  # files that are read side by side
 RULES = (
     1  # of `extract.py` and `pdf.py`: when they read the same bytes otherwise, count up, and known texts are read anew
 )
-Progress = Callable[[str, str, int, int], Any]  # "file" or "text", what was done, how many since last told, of how many
+Progress = Callable[[str, str, int, int], Any]  # "file" or "text", a file's name, how many since last told, of how many
 LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")  # between any two line breaks Unicode knows
 HEADING = re.compile(r"#{1,6}\s+(.*?)(\s+#+)?")
 SENTENCE_END = re.compile(r"""[.!?\u2026\u3002,;]["'\u2019\u201d\u00bb)\]]*$""")
@@ -97,9 +97,9 @@ def read_folder(
         raise NoDocumentsError(f"{str(folder)!r} {found}; name a folder with {SUPPORTED} files")
     files, skipped = _find_files(Path(os.path.realpath(folder)), include, exclude)
     with ThreadPoolExecutor(AT_ONCE) as pool:  # most of the time is spent waiting for the processes of `confine.py`
-        read = pool.map(lambda document_id: _try(files[document_id], document_id, known or {}), sorted(files))
-        results = []
-        for document_id, result in zip(sorted(files), read, strict=True):
+        names, results = sorted(files), []
+        read = pool.map(lambda document_id: _try(files[document_id], document_id, known or {}), names)
+        for document_id, result in zip(names, read, strict=True):
             results.append(result)
             if progress:
                 progress("file", document_id, 1, len(files))

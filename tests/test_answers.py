@@ -122,13 +122,31 @@ def test_conflicting_leaves_out_what_is_far_behind_or_far_less_likely() -> None:
 
 
 def test_conflicting_asks_less_of_figures_of_one_measure() -> None:
-    text = "The ministry speaks of 6,200 people. In the valley the movement counts at least once more: 14,500 people."
-    one = document("1.txt", text)
-    assert sides(span(one, "6,200 people", 3.0), span(one, "14,500 people", -5.0)) == ["6,200 people", "14,500 people"]
-    first, other = merge([span(one, "6,200 people", 3.0), span(one, "14,500 people", 1.0)], limit=5)
-    for confidence, shown in ((0.06, 2), (0.04, 1)):
-        rated = [replace(first, confidence=1.0), replace(other, confidence=confidence)]
-        assert len(conflicting(rated)) == shown
+    ministry = "The ministry speaks of 6,200 people in the valley who lose everything to the dam next spring."
+    movement = "Among villagers of the valley the movement has counted 14,500 people so far."
+    unlike = "Among villagers of the valley the movement has counted 14,500 so far."
+    first = span(document("1.txt", ministry), "6,200 people", -1.0)
+    for text, quote, score, confidence, shown in (
+        (movement, "14,500 people", -8.9, 0.06, 2),
+        (movement, "14,500 people", -9.1, 0.06, 1),
+        (movement, "14,500 people", -8.9, 0.04, 1),
+        (unlike, "14,500", -5.9, 0.31, 1),
+        (f"{ministry} {movement}", "14,500 people", -2.0, 1.0, 2),
+    ):
+        one, other = merge([first, span(document("2.txt", text), quote, score)], limit=5)
+        rated = [replace(one, confidence=1.0), replace(other, confidence=confidence)]
+        assert len(conflicting(rated)) == shown, (text, score, confidence)
+
+
+def test_conflicting_takes_one_document_for_two_sides_only_in_two_sentences() -> None:
+    two = document("1.txt", "The ministry counts 12 offices abroad. Its critics count 15 offices abroad.")
+    one = document("2.txt", "Its offices abroad rose from 12 offices in spring to 15 offices abroad.")
+    years = document(
+        "3.txt", "The offices abroad opened in May 2010. Critics say the offices abroad opened in May 2014."
+    )
+    assert len(sides(span(two, "12 offices", 3.0), span(two, "15 offices", 1.0))) == 2
+    assert len(sides(span(one, "12 offices", 3.0), span(one, "15 offices", 1.0))) == 1
+    assert len(sides(span(years, "May 2010", 3.0), span(years, "May 2014", 1.0))) == 1
 
 
 @pytest.mark.parametrize(
@@ -136,16 +154,29 @@ def test_conflicting_asks_less_of_figures_of_one_measure() -> None:
     [
         ("2.80 florins", "2.4 billion florins", 1),  # a ticket and a tunnel
         ("28 florins", "2.8 florins", 2),
+        ("0 florins", "7 florins", 2),
         ("almost 15 florins", "14.8 florins", 1),
         ("almost 15 florins", "14.2 florins", 2),
         ("15.1 florins", "14.8 florins", 2),
     ],
 )
 def test_conflicting_leaves_out_other_magnitudes_and_rounded_forms(one: str, other: str, shown: int) -> None:
-    spans = [
-        span(document(f"{at}.txt", f"The line costs {text}."), text, 3.0 - at) for at, text in enumerate((one, other))
-    ]
+    texts = [f"The new line costs {one} in all.", f"Officials say the new line costs {other}."]
+    spans = [span(document(f"{at}.txt", texts[at]), text, 3.0 - at) for at, text in enumerate((one, other))]
     assert len(sides(*spans)) == shown
+
+
+def test_conflicting_hears_that_a_figure_is_round_just_before_the_quote() -> None:
+    one, other = (
+        document("1.txt", "The line costs nearly 15 florins."),
+        document("2.txt", "The line costs 14.8 florins."),
+    )
+    assert len(sides(span(one, "15 florins", 3.0), span(other, "14.8 florins", 1.0))) == 1
+
+
+def test_conflicting_shows_years_however_near() -> None:
+    one, other = document("1.txt", "The line opened around 1990."), document("2.txt", "The line opened in 2015.")
+    assert sides(span(one, "around 1990", 3.0), span(other, "2015", 1.0)) == ["around 1990", "2015"]
 
 
 # voices

@@ -472,3 +472,29 @@ def test_python_m_qa_is_the_same_program() -> None:
 
 def test_the_shipped_documents_are_the_five_articles() -> None:
     assert len(list(cli.shipped_documents().glob("*.txt"))) == 5
+
+
+def test_progress_is_one_bar_for_the_files_then_one_for_the_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    class Bar:
+        def __init__(self, *, total: int, unit: str, desc: str, **_: Any) -> None:
+            told.append(f"{desc} {total} {unit}")
+
+        def set_postfix_str(self, text: str, **_: Any) -> None:
+            told.append(text)
+
+        def update(self, done: int) -> None:
+            told.append(f"+{done}")
+
+        def close(self) -> None:
+            told.append("closed")
+
+    monkeypatch.setattr("tqdm.tqdm", Bar)
+    with cli._progress_bar() as progress:
+        progress("file", "a.txt", 1, 2)
+        progress("file", "b\x1b[2J.txt", 1, 2)
+        progress("text", "", 9, 9)
+    assert "\x1b" not in "".join(told)
+    shown = ["reading 2 file", "a.txt", "+1", told[3], "+1", "closed", "embedding 9 text", "", "+9", "closed"]
+    assert told == shown

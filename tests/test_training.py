@@ -209,6 +209,9 @@ def test_follow_ups_put_another_question_of_the_passage_and_its_answer_before() 
     made = list(follow_ups([*asked, stranger], share=1.0, rng=random.Random(0)))
     assert [e.question for e in made] == ["When did it open? 1931. Is it deep?"]  # the others have nothing before them
     assert (made[0].context, made[0].answers) == (CONTEXTS[0], ())
+    grown = list(asked)
+    grown += follow_ups(grown, share=1.0, rng=random.Random(0))  # no follow-ups of follow-ups
+    assert len(grown) == 3
 
 
 def test_conversations_ask_as_the_assistant_does(tmp_path: Path) -> None:
@@ -219,7 +222,7 @@ def test_conversations_ask_as_the_assistant_does(tmp_path: Path) -> None:
     turns = [
         {"question": "When did the harbour open?", "answers": ["1931"]},
         {"question": "And who paid for it?", "answers": []},
-        {"question": "when was that", "answers": ["not there", "1931"]},
+        {"question": "when was that", "answers": ["1931"]},
     ]
     conversation = {"id": "c-1", "passage_id": "p-1", "turns": turns}
     (folder / "conversations.jsonl").write_text(json.dumps(conversation) + "\n", encoding="utf-8")
@@ -544,7 +547,7 @@ def test_own_stories_are_told_in_several_passages_of_one_title() -> None:
         if path.parent.name == "stories":
             for e in passages_with_questions(path, "stories"):
                 told.setdefault(e.title, set()).add(e.context)
-    assert len(told) > 50
+    assert len(told) == 87
     assert {len(contexts) for contexts in told.values()} == {6}
 
 

@@ -3,9 +3,9 @@
 Does not train anything. The sets and their licences are listed in the model's card. Development
 examples are cut off by title, so no article is on both sides.
 
-Beside the sets there are this project's own passages and questions: `authored` in the data folder; `own`, which is
-`questions/*.jsonl` beside this file; and `stories` in `questions/stories`, where six passages tell of one affair
-(`questions/development` is never trained on).
+Beside the sets there are this project's own passages and questions: `authored` in the data folder, and `conversations`
+on its passages; `own`, which is `questions/*.jsonl` beside this file; and `stories` in `questions/stories`, where six
+passages tell of one affair (`questions/development` is never trained on).
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import lzma
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from qa.followup import Turn, resolve
 MEASURING_ONLY = frozenset(
     {"squadshifts_new_wiki", "clapnq_dev", "chroma_quotes", "quotesum_dev", "mtrag_un", "canard_dev", "selqa"}
 )
+MAX_QUESTION_CHARS = 400  # the rest of a longer question is cut off
 DRAWN = 300  # contexts looked through for a similar one
 OWN = Path(__file__).parent / "questions"
 STOP_WORDS = frozenset(
@@ -108,7 +109,7 @@ def conversations(data: Path) -> Iterator[Example]:
             passage = contexts[conversation["passage_id"]]
             history: list[Turn] = []
             for number, turn in enumerate(conversation["turns"]):
-                texts = [text for text in turn["answers"] if text in passage.context]
+                texts = turn["answers"]
                 if history:
                     places = tuple((at := passage.context.index(text), at + len(text)) for text in texts)
                     asked, name = resolve(turn["question"], history), f"{conversation['id']}-{number}"
@@ -116,11 +117,13 @@ def conversations(data: Path) -> Iterator[Example]:
                 history.append({"question": turn["question"], "answer": next(iter(texts), "")})
 
 
-def follow_ups(examples: Sequence[Example], *, share: float, rng: random.Random) -> Iterator[Example]:
+def follow_ups(examples: Iterable[Example], *, share: float, rng: random.Random) -> Iterator[Example]:
     """Yield a share of the examples with another question on the same passage, and its answer, before their own.
 
-    That is the form in which the assistant asks a follow-up; only the last question is to be answered.
+    That is the form in which `qa.followup` puts a question that leans on an earlier one; these do not lean on it, so
+    that only the last one is to be answered is all they teach. What would be cut off as too long is left out.
     """
+    examples = list(examples)
     answered: dict[str, list[Example]] = defaultdict(list)
     for e in examples:
         if e.answers:
@@ -128,8 +131,9 @@ def follow_ups(examples: Sequence[Example], *, share: float, rng: random.Random)
     for e in examples:
         if rng.random() < share and (others := [o for o in answered[e.context] if o.question != e.question]):
             other = rng.choice(others)
-            before = f"{other.question} {other.answer_texts[0].rstrip('.')}."
-            yield replace(e, example_id=f"{e.example_id}-follow-up", question=f"{before} {e.question}")
+            asked = f"{other.question} {other.answer_texts[0].rstrip('.')}. {e.question}"
+            if len(asked) <= MAX_QUESTION_CHARS:
+                yield replace(e, example_id=f"{e.example_id}-follow-up", question=asked)
 
 
 def is_development(example: Example) -> bool:
@@ -274,7 +278,8 @@ def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, f
         chosen += hard_negatives(chosen, share=mix["hard_negatives"], rng=rng)
         if mix["swapped"]:
             chosen += swapped(chosen, share=mix["swapped"], rng=rng)
-        chosen += follow_ups(chosen, share=mix.get("follow_ups", 0.0), rng=rng)
+        if mix.get("follow_ups") and name != "conversations":
+            chosen += follow_ups(chosen, share=mix["follow_ups"], rng=rng)
         for e in chosen:
             asked = replace(e, question=augment(e.question, augmentation, rng))
             others = mix["passages"] - 1
@@ -310,7 +315,9 @@ def features(
     keep = random.Random(0)
     for at in tqdm(range(0, len(groups), 1000), desc="tokenising", unit="k groups", mininterval=10):
         batch = groups[at : at + 1000]
-        encodings = iter(backend.encode_batch([(e.question[:400], e.context) for group in batch for e in group]))
+        encodings = iter(
+            backend.encode_batch([(e.question[:MAX_QUESTION_CHARS], e.context) for group in batch for e in group])
+        )
         for group in batch:
             found = [_windows(example, next(encodings)) for example in group]
             if len(group) > 1:
