@@ -473,6 +473,8 @@ def weights_of(folder: Path) -> dict[str, Any]:
 def test_train_stopped_and_resumed_ends_where_an_unbroken_run_does(
     tmp_path: Path, start_from: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from safetensors.torch import load_file
+
     from qa.training import train
 
     made = made_features([20, 20, 20, 20])  # two windows a batch, two batches a stage: four steps
@@ -513,10 +515,31 @@ def test_train_stopped_and_resumed_ends_where_an_unbroken_run_does(
     assert unbroken.keys() == resumed.keys()
     for name, tensor in unbroken.items():
         np.testing.assert_array_equal(tensor.numpy(), resumed[name].numpy(), err_msg=name)
+    ends = [load_file(tmp_path / name / "stage-2.safetensors") for name in ("unbroken", "stopped")]
+    assert all(np.array_equal(ends[0][name].numpy(), tensor.numpy()) for name, tensor in unbroken.items())
+    assert all(np.array_equal(ends[1][name].numpy(), tensor.numpy()) for name, tensor in unbroken.items())
     before = weights_of(Path(start_from))
     moved = {name for name, tensor in unbroken.items() if np.abs(tensor.numpy() - before[name].numpy()).max() > 1e-3}
     assert "qa_outputs.weight" in moved
     assert "bert.embeddings.word_embeddings.weight" not in moved
+
+
+@pytest.mark.model
+def test_average_weighs_the_stages_by_their_shares(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    from qa.training.export import average
+
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "config.json").write_text("{}")
+    for stage, value in ((1, 2.0), (2, 100.0), (3, 6.0)):
+        save_file({"weight": torch.tensor([value, -value])}, tmp_path / f"stage-{stage}.safetensors")
+    folder = average(tmp_path, {"1": 0.75, "3": 0.25})
+    assert weights_of(folder)["weight"].tolist() == [3.0, -3.0]
+    assert (folder / "config.json").exists()
+    with pytest.raises(ValueError, match="add up to 1"):
+        average(tmp_path, {"1": 0.75, "3": 0.5})
 
 
 # this project's own questions

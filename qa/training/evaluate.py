@@ -1,6 +1,5 @@
 """A reader's checkpoint and the measuring sets -> F1, exact match, best F1 with unanswerable questions, AUROC."""
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -39,11 +38,11 @@ def measure(reader: Reader, examples: Sequence[Example]) -> dict[str, float]:
     return figures
 
 
-def evaluate(run: Path, data: Path, *, limit: int | None = None) -> dict[str, dict[str, float]]:
-    """Measure `run/checkpoint` and write `run/figures.json`. limit: only the first so many examples of each set."""
+def evaluate(checkpoint: Path, data: Path, *, limit: int | None = None) -> dict[str, dict[str, float]]:
+    """Measure a checkpoint on every set. limit: only the first so many examples of each."""
     import random
 
-    reader = Reader(str(run / "checkpoint"))
+    reader = Reader(str(checkpoint))
     wiki = list(read_set(data, "squadshifts_new_wiki"))
     rng = random.Random(0)
     sets = {
@@ -60,5 +59,4 @@ def evaluate(run: Path, data: Path, *, limit: int | None = None) -> dict[str, di
     for name, examples in sets.items():
         figures[name] = measure(reader, examples[:limit])
         logger.info("%s: %s", name, {key: round(value, 4) for key, value in figures[name].items()})
-    (run / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     return figures

@@ -1,7 +1,7 @@
 """Training features -> a fine-tuned checkpoint. Resumes where it stopped; runs on CPU or GPU.
 
-In: the features of each mix and the encoder's weights; out: `RUN/checkpoint` (a transformers folder) and
-`RUN/state.pt` (what a resumed run needs: this module alone reads it back).
+In: the features of each mix and the encoder's weights; out: `RUN/checkpoint` (a transformers folder), the weights after
+every stage (`RUN/stage-1.safetensors`, ...), and `RUN/state.pt` (what a resumed run needs: this module alone reads it).
 """
 
 import json
@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import random
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -123,8 +124,10 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
             if time.monotonic() - last_save > 300:
                 save(number, at + 1)
                 last_save = time.monotonic()
+        save(number, len(plan))
+        shutil.copyfile(run / "checkpoint" / "model.safetensors", run / f"stage-{number + 1}.safetensors")
         done = 0
-        save(number + 1, 0)
+        save(number + 1, done)
 
 
 def _plan(features: Features, stage: dict[str, Any], mix: dict[str, Any], *, tokens_per_batch: int) -> list[np.ndarray]:
