@@ -10,6 +10,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,16 @@ def requests(count: int) -> list[tuple[str, list[str]]]:
     return [(q, [hit.passage.text for hit in assistant.retriever.retrieve(q, k=PASSAGES)]) for q in questions]
 
 
+def in_float32(checkpoint: str, folder: str) -> str:
+    """The same checkpoint in float32: as it ships, in half precision, the peers would compute in half precision too."""
+    import torch
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+    AutoModelForQuestionAnswering.from_pretrained(checkpoint, dtype=torch.float32).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(checkpoint).save_pretrained(folder)
+    return folder
+
+
 def compare(checkpoint: str, peers: str | None, count: int) -> None:
     """Run all engines in turn over the questions and print the table."""
     asked = requests(count)
@@ -145,7 +156,8 @@ def main() -> None:
     if arguments.worker:
         work(arguments.worker, arguments.checkpoint)
     else:
-        compare(arguments.checkpoint, arguments.peers, arguments.questions)
+        with tempfile.TemporaryDirectory() as folder:
+            compare(in_float32(arguments.checkpoint, folder), arguments.peers, arguments.questions)
 
 
 if __name__ == "__main__":
