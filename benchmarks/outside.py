@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from eval.calibration import Rated, calibration_figures
 from eval.dataset import Gold
-from eval.metrics import bootstrap_interval, gold_rank
-from eval.report import is_misquote, markdown_table
+from eval.metrics import gold_rank
+from eval.report import is_misquote, markdown_table, mean
 from qa import Assistant
 from qa.assistant import Findings
 from qa.datatypes import Citation, Reply, Span
@@ -121,15 +121,7 @@ def character_f1(spans: list[tuple[str, Span]], golds: tuple[Gold, ...]) -> floa
     return 2 * len(ours & theirs) / (len(ours) + len(theirs)) if ours or theirs else 0.0
 
 
-def share(values: list[float]) -> str:
-    """A mean with its interval."""
-    if not values:
-        return "-"
-    low, high = bootstrap_interval(values)
-    return f"{np.mean(values):.3f} [{low:.3f}, {high:.3f}] (n={len(values)})"
-
-
-def figures(asked: list[Asked], replies: list[Reply]) -> dict[str, str]:
+def figures(asked: list[Asked], replies: list[Reply]) -> dict[str, object]:
     """What is printed of one set."""
     pairs = [(a, r) for a, r in zip(asked, replies, strict=True) if a.golds]
     ranks = [gold_rank(r.hits, a.golds) for a, r in pairs]
@@ -145,16 +137,16 @@ def figures(asked: list[Asked], replies: list[Reply]) -> dict[str, str]:
         if a.wants_all
     ]
     return {
-        "recall@5": share([float(rank is not None and rank <= 5) for rank in ranks]),
-        "recall of all read": share([float(rank is not None) for rank in ranks]),
-        "answerable answered right": share(right),
-        "of the answered, right": share([one for one, (_, r) in zip(right, pairs, strict=True) if r.answer]),
-        "unanswerable refused": share(refused),
-        "entries of lists found": share(entries),
-        "F1 of characters, sentences shown": share(
+        "recall@5": mean([float(rank is not None and rank <= 5) for rank in ranks]),
+        "recall of all read": mean([float(rank is not None) for rank in ranks]),
+        "answerable answered right": mean(right),
+        "of the answered, right": mean([one for one, (_, r) in zip(right, pairs, strict=True) if r.answer]),
+        "unanswerable refused": mean(refused),
+        "entries of lists found": mean(entries),
+        "F1 of characters, sentences shown": mean(
             [character_f1(shown, a.golds) for shown, (a, _) in zip(sentences, pairs, strict=True)]
         ),
-        "conflicting": share([float(r.status == "conflicting") for r in replies]),
+        "conflicting": mean([float(r.status == "conflicting") for r in replies]),
         "misquotes": f"{sum(map(is_misquote, chain(*cited)))} of {sum(map(len, cited))}",
     }
 
@@ -167,7 +159,7 @@ def rated(found: Findings, one: Asked) -> Rated:
     return Rated(first.confidence, any(overlaps(c, one.golds) for c in first.citations), bool(one.golds))
 
 
-def measured(asked: list[Asked], documents: Path, index: Path, name: str) -> dict[str, str]:
+def measured(asked: list[Asked], documents: Path, index: Path, name: str) -> dict[str, object]:
     """Index the documents of a set, ask its questions, and return all figures."""
     begun = time.perf_counter()
     assistant = Assistant.from_folder(documents, index=index)
@@ -178,7 +170,7 @@ def measured(asked: list[Asked], documents: Path, index: Path, name: str) -> dic
     worth = calibration_figures(list(map(rated, found, asked)), assistant.threshold)
     return {
         **figures(asked, replies),
-        **{f"confidence: {key}": str(value) for key, value in worth.items()},
+        **{f"confidence: {key}": value for key, value in worth.items()},
         "passages, seconds to index": f"{len(assistant.passages):,}, {built - begun:.0f}",
         "milliseconds a question": f"{1000 * seconds / max(1, len(asked)):.0f}",
         "peak memory so far, MiB": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}",

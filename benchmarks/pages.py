@@ -9,11 +9,8 @@ Markdown table.
 """
 
 import argparse
-import json
-import lzma
 import re
 import sys
-import tarfile
 import tempfile
 import time
 from html import escape
@@ -21,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from outside import chroma
 
 from eval.report import markdown_table
 from qa.datatypes import Document
@@ -75,26 +74,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
     options = parser.parse_args()
-    with lzma.open(options.data / "chroma_quotes.jsonl.xz", "rt", encoding="utf-8") as lines:
-        quotes = [(row["doc"], quote["text"]) for row in map(json.loads, lines) for quote in row["quotes"]]
     table: list[list[object]] = []
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        set_as: dict[str, list[tuple[str, int, int]]] = {}
-        with tarfile.open(options.data / "chroma_docs.tar.xz") as archive:
-            for member in archive.getmembers():
-                if member.name.endswith(".md") and (stored := archive.extractfile(member)):
-                    name = Path(member.name).stem
-                    set_as[name] = typeset(stored.read().decode("utf-8"), folder / f"{name}.pdf")
+        texts, folder = Path(scratch) / "texts", Path(scratch) / "pages"
+        texts.mkdir()
+        folder.mkdir()
+        golds = [gold for asked in chroma(options.data, texts) for gold in asked.golds]
+        set_as = {
+            path.name: typeset(path.read_bytes().decode("utf-8"), folder / f"{path.name}.pdf")
+            for path in texts.iterdir()
+        }
         begun = time.perf_counter()
         corpus, skipped = read_folder(folder)
         seconds = time.perf_counter() - begun
-        documents = {Path(document.document_id).stem: document for document in corpus.documents}
+        documents = {document.document_id.removesuffix(".pdf"): document for document in corpus.documents}
         for name, paragraphs in set_as.items():
             document = documents.get(name)  # None: left out, so nothing is found in it
             text, places = folded(document) if document else ("", [])
             wanted = found = on_page = 0
-            for quote in (" ".join(words.split()) for doc, words in quotes if doc == name):
+            for quote in (" ".join(gold.text.split()) for gold in golds if gold.document_id == name):
                 pages = [page for piece, first, last in paragraphs if quote in piece for page in range(first, last + 1)]
                 wanted += bool(pages)
                 if pages and document and (at := text.find(quote)) >= 0:

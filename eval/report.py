@@ -284,18 +284,18 @@ def derive_figures(rows: Sequence[Row], k_values: Sequence[int]) -> Figures:
     citations = sum(row.citations for row in rows)
     times = [row.milliseconds for row in rows if row.milliseconds is not None]
     return {
-        "right": _mean(row.right for row in rows),
-        "answerable_right": _mean(row.right for row in answerable),
-        "unanswerable_refused": _mean(row.right for row in rows if not row.answerable),
-        "answered_precision": _mean(row.right for row in answered),
-        "exact_match": _mean(row.exact_match for row in answerable),
-        "f1": _mean(row.f1 for row in answerable),
-        **{f"recall_at_{k}": _mean(recall_at_k(row.gold_rank, k=k) for row in labelled) for k in k_values},
-        "mrr": _mean(row.reciprocal_rank for row in labelled),
-        "gold_passage_exact_match": _mean(row.gold_passage_exact_match for row in labelled),
-        "gold_passage_f1": _mean(row.gold_passage_f1 for row in labelled),
-        "sides_shown": _mean(row.sides_shown for row in rows),
-        "items_found": _mean(row.items_found for row in rows),
+        "right": mean(row.right for row in rows),
+        "answerable_right": mean(row.right for row in answerable),
+        "unanswerable_refused": mean(row.right for row in rows if not row.answerable),
+        "answered_precision": mean(row.right for row in answered),
+        "exact_match": mean(row.exact_match for row in answerable),
+        "f1": mean(row.f1 for row in answerable),
+        **{f"recall_at_{k}": mean(recall_at_k(row.gold_rank, k=k) for row in labelled) for k in k_values},
+        "mrr": mean(row.reciprocal_rank for row in labelled),
+        "gold_passage_exact_match": mean(row.gold_passage_exact_match for row in labelled),
+        "gold_passage_f1": mean(row.gold_passage_f1 for row in labelled),
+        "sides_shown": mean(row.sides_shown for row in rows),
+        "items_found": mean(row.items_found for row in rows),
         "calibration_error": Figure(expected_calibration_error(confidences, correct) if sure else None, len(sure)),
         "aurc": Figure(aurc(confidences, correct) if sure else None, len(sure)),
         "misquotes": Figure(sum(row.misquotes for row in rows) if citations else None, citations),
@@ -305,7 +305,8 @@ def derive_figures(rows: Sequence[Row], k_values: Sequence[int]) -> Figures:
     }
 
 
-def _mean(values: Iterable[float | None]) -> Figure:
+def mean(values: Iterable[float | None]) -> Figure:
+    """The mean of the values that are known, with its interval; no value if none is."""
     known = [value for value in values if value is not None]
     if not known:
         return Figure(None, 0)

@@ -92,8 +92,10 @@ def _disagree(one: Answer, other: Answer) -> bool:
     together = [(c, d) for c in one.citations for d in other.citations if c.document is d.document]
     if together and (not alike or any(c.sentence == d.sentence for c, d in together)):
         return False
+    if alike:
+        return True
     around, about = _words_around(one), _words_around(other)
-    return alike or len(around & about) >= max(1, SHARED * min(len(around), len(about)))
+    return len(around & about) >= max(1, SHARED * min(len(around), len(about)))
 
 
 def _differ(one: Answer, other: Answer, figure: Quantity, rival: Quantity) -> bool:
