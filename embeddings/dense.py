@@ -62,18 +62,27 @@ class DenseIndex:
         """The number of rows."""
         return int(self._index.ntotal)
 
-    def search(self, query: NDArray[np.float32], *, k: int) -> list[ScoredRow]:
+    def search(
+        self, query: NDArray[np.float32], *, k: int, among: NDArray[np.int64] | None = None
+    ) -> list[ScoredRow]:
         """Return the k nearest rows of a query vector of shape (dim,), best first; the score is a cosine in [-1, 1].
 
-        Fewer if the index has fewer; ties go to the lower row number.
+        among: look at these rows only. Fewer than k if there are not as many; ties go to the lower row number.
         Raises ValueError if k < 1, or if the vector has another dimension or is not finite.
         """
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         if query.shape != (self._index.d,) or not np.isfinite(query).all():
             raise ValueError(f"expected a finite vector of {self._index.d} numbers, got shape {query.shape}")
-        if not len(self):  # FAISS refuses to look for no rows
+        n = len(self) if among is None else len(among)
+        if not n:  # FAISS refuses to look for no rows
             return []
-        scores, rows = self._index.search(query[None, :], min(k, len(self)))
+        only = None if among is None else faiss.SearchParameters(sel=faiss.IDSelectorBatch(among))
+        scores, rows = self._index.search(query[None, :], min(k, n), params=only)
         found = [ScoredRow(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True)]
         return sorted(found, key=lambda scored: (-scored.score, scored.row))  # FAISS gives equal scores backwards
+
+    def cosines(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The cosines of a query vector of shape (dim,) with some rows, shape (len(rows),)."""
+        cosines: NDArray[np.float32] = self._index.reconstruct_batch(rows) @ query
+        return cosines

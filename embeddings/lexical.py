@@ -78,9 +78,10 @@ class LexicalIndex:
                 found.append((of_posting[of_row[row]], counts[of_row[row]]))
         return LexicalIndex(len(texts), *_ordered(list(numbers), found))
 
-    def search(self, query: str, *, k: int) -> list[ScoredRow]:
+    def search(self, query: str, *, k: int, among: Integers | None = None) -> list[ScoredRow]:
         """Return the k best rows that share a term with the query, best first; the score is BM25, > 0.
 
+        among: look at these rows only.
         Source: Robertson and Zaragoza 2009, in Lucene's form: idf = ln(1 + (n - df + 0.5) / (df + 0.5)), and no
         factor k1 + 1.
         """
@@ -90,6 +91,10 @@ class LexicalIndex:
             if df := self._holders.get(term, 0):
                 rows, counts = self._postings[:, self._ends[term] - df : self._ends[term]]
                 scores[rows] += math.log(1 + (n - df + 0.5) / (df + 0.5)) * counts / (counts + self._damping[rows])
+        if among is not None:
+            others = np.ones(n, dtype=bool)
+            others[among] = False
+            scores[others] = 0.0
         least = np.partition(scores, n - k)[n - k] if k < n else 0.0
         best = np.flatnonzero((scores >= least) & (scores > 0))
         order = best[np.argsort(-scores[best], kind="stable")[:k]]

@@ -1,7 +1,8 @@
-"""A question -> the passages most likely to answer it (Hits): three rankings, their scores added up.
+"""A question -> the passages most likely to answer it (Hits): by three scores, added up.
 
-The rankings: nearest passage by meaning, passage with the nearest single sentence, and best words. A passage says
-several things and its vector blurs them; a sentence's vector does not, but has no surroundings.
+The scores: how near the passage is by meaning, how near its nearest single sentence is, and its words. A passage says
+several things and its vector blurs them; a sentence's vector does not, but has no surroundings. Those passages are
+scored that are among the first by the first or by the last.
 """
 
 import json
@@ -22,8 +23,7 @@ from qa.chunking import sentences_in
 from qa.datatypes import Corpus, Document, Hit, Passage, Span
 
 LAYOUT = 2  # of what `to_blobs` writes: another number, and indexes are built anew
-POOL = 50  # passages that each ranking hands to the fusion
-SENTENCE_POOL = 200
+POOL = 200  # passages that are scored: as many of the nearest, and as many of the best by words
 WEIGHTS = (1.0, 1.0, 0.2)  # of the cosines of passage and best sentence, and of BM25 as a share of the best passage's
 PROBE = "The museum by the harbour opened in 1931."  # an encoder that gives it another vector is another encoder
 PROBE_TOLERANCE = 1e-3  # of any of its first values; other machines and runtimes differ by some 1e-6
@@ -63,6 +63,7 @@ class Retriever:
         self.probe = probe
         self._proven = False
         self._sentences = sentences
+        self._of_passage = _of_passage(sentences, len(passages))
         self._dense = dense
         self._sentence_vectors = sentence_vectors
         self._lexical = lexical
@@ -128,43 +129,41 @@ class Retriever:
         among: leave out the passages of documents for which it is false.
         Raises ValueError if k < 1.
         """
-        rows = range(len(self.passages))
-        eligible = {row for row in rows if among(self.passages[row].document)} if among else rows
+        eligible = self._rows_of(among) if among else None
         if k is None:
-            k = max(1, default_k(len(eligible)))
+            k = max(1, default_k(len(self.passages) if eligible is None else len(eligible)))
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         if not self._proven:  # not on opening, which needs no weights
             self._prove_encoder()
         vector = self.encoder.encode_query([question])[0]
-        pool, sentence_pool = max(k, POOL), max(k, SENTENCE_POOL)
-        if among:  # any number of others may come before them
-            pool, sentence_pool = len(self.passages), max(1, len(self._sentences))
-        near = self._dense.search(vector, k=pool)
-        nearest_sentence = self._by_sentence(self._sentence_vectors.search(vector, k=sentence_pool))
-        words = self._lexical.search(question, k=pool)
-        if among:
-            near, nearest_sentence, words = (
-                [scored for scored in ranking if scored.row in eligible] for ranking in (near, nearest_sentence, words)
-            )
+        near = self._dense.search(vector, k=max(k, POOL), among=eligible)
+        words = self._lexical.search(question, k=max(k, POOL), among=eligible)
+        rows = np.unique(np.array([row for row, _ in (*near, *words)], dtype=np.int64))
+        whole, sentence = self._dense.cosines(vector, rows), self._nearest_sentence(vector, rows)
         best = max((score for _, score in words), default=1.0)
-        shares = [ScoredRow(row, score / best) for row, score in words]
-        least = [ranking[-1].score if ranking else -1.0 for ranking in (near, nearest_sentence)]  # no nearer than this
-        fused = weighted_sum([near, nearest_sentence, shares], weights=WEIGHTS, missing=[*least, 0.0])[:k]
-        similarity = dict(near)
-        for row, score in nearest_sentence:
-            similarity[row] = max(score, similarity.get(row, -1.0))
-        floor = min(similarity.values(), default=-1.0)
-        return [Hit(self.passages[row], score, similarity.get(row, floor)) for row, score in fused]
+        rankings = [
+            [ScoredRow(row, score) for row, score in zip(rows.tolist(), whole.tolist(), strict=True)],
+            [ScoredRow(row, score) for row, score in zip(rows.tolist(), sentence.tolist(), strict=True)],
+            [ScoredRow(row, score / best) for row, score in words],
+        ]
+        similarity = dict(zip(rows.tolist(), np.maximum(whole, sentence).tolist(), strict=True))
+        fused = weighted_sum(rankings, weights=WEIGHTS)[:k]
+        return [Hit(self.passages[row], score, similarity[row]) for row, score in fused]
 
-    def _by_sentence(self, sentences: Sequence[ScoredRow]) -> list[ScoredRow]:
-        """Rank passages by their best sentence."""
-        best: dict[int, float] = {}
-        for sentence, score in sentences:
-            _, _, first, last = self._sentences[sentence].tolist()
-            for row in range(first, last + 1):
-                best.setdefault(row, score)
-        return [ScoredRow(row, score) for row, score in best.items()]
+    def _rows_of(self, among: Callable[[Document], bool]) -> NDArray[np.int64]:
+        """The passages of documents for which it is true."""
+        chosen = {document.document_id for document in self.corpus.documents if among(document)}
+        rows = [row for row, passage in enumerate(self.passages) if passage.document.document_id in chosen]
+        return np.array(rows, dtype=np.int64)
+
+    def _nearest_sentence(self, vector: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The cosine of the nearest sentence of each of these passages, shape (len(rows),)."""
+        held = [self._of_passage[row] for row in rows.tolist()]
+        cosines = self._sentence_vectors.cosines(vector, np.concatenate([np.zeros(0, np.int64), *held]))
+        nearest = np.full(len(rows), -1.0, dtype=np.float32)
+        np.maximum.at(nearest, np.repeat(np.arange(len(rows)), [len(one) for one in held]), cosines)
+        return nearest
 
     def to_blobs(self) -> dict[str, bytes]:
         """Everything but the encoder as named bytes, for `embeddings.store`; equal passages give equal bytes."""
@@ -216,6 +215,16 @@ def _sentences(passages: Sequence[Passage]) -> NDArray[np.int64]:
         for span in sentences_in(passage):
             found.setdefault((passage.document.document_id, span), [span.start, span.end, row, row])[3] = row
     return np.array(list(found.values()), dtype=np.int64).reshape(-1, 4)
+
+
+def _of_passage(sentences: NDArray[np.int64], n_passages: int) -> list[NDArray[np.int64]]:
+    """The numbers of every passage's sentences."""
+    _, _, first, last = sentences.T
+    holders = last - first + 1
+    numbers = np.repeat(np.arange(len(sentences)), holders)
+    passages = first[numbers] + np.arange(len(numbers)) - np.repeat(np.cumsum(holders) - holders, holders)
+    order = np.argsort(passages, kind="stable")
+    return np.split(numbers[order], np.cumsum(np.bincount(passages, minlength=n_passages))[:-1])
 
 
 def _texts(passages: Sequence[Passage], sentences: NDArray[np.int64]) -> list[str]:

@@ -57,6 +57,19 @@ def test_search_breaks_ties_by_row_number(k: int) -> None:
     assert rows == sorted(rows)
 
 
+def test_search_among_some_rows_gives_the_nearest_of_them() -> None:
+    index, query = DenseIndex.build(vectors(EAST, [0.6, 0.8], NORTH)), vectors(EAST)[0]
+    assert [row for row, _ in index.search(query, k=2, among=np.array([1, 2]))] == [1, 2]
+    assert [row for row, _ in index.search(query, k=9, among=np.array([2]))] == [2]
+    assert index.search(query, k=2, among=np.array([], dtype=np.int64)) == []
+
+
+def test_cosines_are_those_of_the_rows_that_were_asked_for() -> None:
+    index = DenseIndex.build(vectors(EAST, [0.6, 0.8], NORTH))
+    assert index.cosines(vectors(EAST)[0], np.array([2, 1, 1])).tolist() == pytest.approx([0.0, 0.6, 0.6])
+    assert index.cosines(vectors(EAST)[0], np.array([], dtype=np.int64)).shape == (0,)
+
+
 def test_search_with_k_beyond_the_rows_gives_all_rows() -> None:
     assert [row for row, _ in DenseIndex.build(vectors(EAST, NORTH)).search(vectors(NORTH)[0], k=9)] == [1, 0]
 

@@ -12,24 +12,24 @@ def ranking(**scores: float) -> list[ScoredRow]:
 
 
 def test_fusion_adds_the_weighted_scores_best_first() -> None:
-    fused = weighted_sum([ranking(r7=0.9, r3=0.8), ranking(r3=5.0, r7=1.0)], weights=[1.0, 0.1], missing=[0.0, 0.0])
+    fused = weighted_sum([ranking(r7=0.9, r3=0.8), ranking(r3=5.0, r7=1.0)], weights=[1.0, 0.1])
     assert fused == [(3, pytest.approx(0.8 + 0.5)), (7, pytest.approx(0.9 + 0.1))]
 
 
-def test_fusion_takes_the_stand_in_where_a_ranking_lacks_a_row() -> None:
-    fused = weighted_sum([ranking(r1=0.9), ranking(r2=0.5)], weights=[1.0, 2.0], missing=[0.3, 0.0])
-    assert fused == [(2, pytest.approx(0.3 + 1.0)), (1, pytest.approx(0.9))]
+def test_fusion_takes_0_where_a_ranking_lacks_a_row() -> None:
+    fused = weighted_sum([ranking(r1=0.9), ranking(r2=0.5)], weights=[1.0, 2.0])
+    assert fused == [(2, pytest.approx(1.0)), (1, pytest.approx(0.9))]
 
 
 def test_fusion_breaks_ties_by_row_number() -> None:
-    assert [row for row, _ in weighted_sum([ranking(r9=1.0, r1=1.0)], weights=[1.0], missing=[0.0])] == [1, 9]
+    assert [row for row, _ in weighted_sum([ranking(r9=1.0, r1=1.0)], weights=[1.0])] == [1, 9]
 
 
 def test_fusion_of_nothing_is_nothing() -> None:
-    assert weighted_sum([], weights=[], missing=[]) == []
-    assert weighted_sum([[], []], weights=[1.0, 1.0], missing=[0.0, 0.0]) == []
+    assert weighted_sum([], weights=[]) == []
+    assert weighted_sum([[], []], weights=[1.0, 1.0]) == []
 
 
-def test_fusion_needs_a_weight_and_a_stand_in_for_every_ranking() -> None:
-    with pytest.raises(ValueError, match="2 rankings need as many weights"):
-        weighted_sum([[], []], weights=[1.0], missing=[0.0, 0.0])
+def test_fusion_needs_a_weight_for_every_ranking() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        weighted_sum([[], []], weights=[1.0])

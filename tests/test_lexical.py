@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from itertools import accumulate, pairwise
 
+import numpy as np
 import pytest
 import Stemmer
 from hypothesis import given, settings
@@ -57,6 +58,12 @@ def test_search_never_returns_an_empty_text() -> None:
 def test_search_breaks_ties_by_row_number() -> None:
     assert rows("poet", among=["a poet", "nobody", "a poet", "a poet"]) == [0, 2, 3]
     assert rows("poet", among=["a poet", "nobody", "a poet", "a poet"], k=2) == [0, 2]
+
+
+def test_search_among_some_rows_scores_as_among_all() -> None:
+    index = LexicalIndex.build(["a poet", "nobody", "a poet's poet", "a poet"])
+    everything = dict(index.search("poet", k=4))
+    assert index.search("poet", k=4, among=np.array([3, 1, 2])) == [(2, everything[2]), (3, everything[3])]
 
 
 def test_search_scores_are_bm25_in_lucenes_form() -> None:

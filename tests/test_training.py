@@ -435,7 +435,8 @@ def test_stages_of_one_mix_read_on_where_the_last_one_ended() -> None:
 # a run
 
 SETTINGS = {
-    "train": {"tokens_per_batch": 64, "warmup": 0.25, "weight_decay": 0.0, "clip": 1.0},
+    "train": {"tokens_per_batch": 64, "warmup": 0.25, "weight_decay": 0.0, "clip": 1.0, "running_average": 0.5},
+    "average": {"1": 0.5, "2": 0.5},
     "mixes": {"a": {"seed": 3, "passages": 1}, "b": {"seed": 4, "passages": 2}},
     "stages": [
         {"mix": "a", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.01},
@@ -516,8 +517,7 @@ def test_train_stopped_and_resumed_ends_where_an_unbroken_run_does(
     for name, tensor in unbroken.items():
         np.testing.assert_array_equal(tensor.numpy(), resumed[name].numpy(), err_msg=name)
     ends = [load_file(tmp_path / name / "stage-2.safetensors") for name in ("unbroken", "stopped")]
-    assert all(np.array_equal(ends[0][name].numpy(), tensor.numpy()) for name, tensor in unbroken.items())
-    assert all(np.array_equal(ends[1][name].numpy(), tensor.numpy()) for name, tensor in unbroken.items())
+    assert all(np.array_equal(ends[0][name].numpy(), tensor.numpy()) for name, tensor in ends[1].items())
     before = weights_of(Path(start_from))
     moved = {name for name, tensor in unbroken.items() if np.abs(tensor.numpy() - before[name].numpy()).max() > 1e-3}
     assert "qa_outputs.weight" in moved
@@ -525,19 +525,42 @@ def test_train_stopped_and_resumed_ends_where_an_unbroken_run_does(
 
 
 @pytest.mark.model
+def test_a_stage_gives_the_running_average_and_a_later_one_may_begin_from_an_average(
+    tmp_path: Path, start_from: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.torch import load_file
+
+    from qa.training import train
+
+    step, path = train._step, []
+
+    def remembers(model: Any, batch: Any, masters: Any, *arguments: Any, **options: Any) -> float:
+        path.append(masters["qa_outputs.weight"].numpy().copy())
+        return step(model, batch, masters, *arguments, **options)
+
+    monkeypatch.setattr(train, "_step", remembers)
+    average = {"1": 0.75, "2": 0.25}
+    third = {"mix": "a", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.0, "average": average}
+    config = SETTINGS | {"stages": [*SETTINGS["stages"], third], "average": {"3": 1.0}}
+    folder = train.train(lambda mix: made_features([20] * 4), tmp_path, start_from=start_from, config=config)
+    of_stage = [load_file(tmp_path / f"stage-{n}.safetensors")["qa_outputs.weight"].numpy() for n in (1, 2, 3)]
+    begin, once, twice = path[:3]  # before the first step, after it, and after the second, where stage 2 begins
+    np.testing.assert_allclose(of_stage[0], begin / 4 + once / 4 + twice / 2, atol=1e-6)
+    np.testing.assert_allclose(path[4], 0.75 * of_stage[0] + 0.25 * of_stage[1], atol=1e-6)
+    np.testing.assert_array_equal(weights_of(folder)["qa_outputs.weight"].numpy(), of_stage[2])
+    assert (folder / "config.json").exists()
+
+
+@pytest.mark.model
 def test_average_weighs_the_stages_by_their_shares(tmp_path: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from qa.training.export import average
+    from qa.training.train import average
 
-    (tmp_path / "checkpoint").mkdir()
-    (tmp_path / "checkpoint" / "config.json").write_text("{}")
     for stage, value in ((1, 2.0), (2, 100.0), (3, 6.0)):
         save_file({"weight": torch.tensor([value, -value])}, tmp_path / f"stage-{stage}.safetensors")
-    folder = average(tmp_path, {"1": 0.75, "3": 0.25})
-    assert weights_of(folder)["weight"].tolist() == [3.0, -3.0]
-    assert (folder / "config.json").exists()
+    assert average(tmp_path, {"1": 0.75, "3": 0.25})["weight"].tolist() == [3.0, -3.0]
     with pytest.raises(ValueError, match="add up to 1"):
         average(tmp_path, {"1": 0.75, "3": 0.5})
 

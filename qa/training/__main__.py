@@ -16,7 +16,7 @@ from transformers import AutoTokenizer
 
 from embeddings.encoder import DEFAULT_MODEL, model_folder
 from qa.training.evaluate import evaluate
-from qa.training.export import average, export
+from qa.training.export import export
 from qa.training.prepare import features, training_examples
 from qa.training.train import Features, train
 
@@ -56,8 +56,7 @@ def main() -> None:
             np.savez(stored, **arrays)
         return dict(np.load(stored))
 
-    train(load, arguments.run, start_from=start_from, config=config)
-    averaged = average(arguments.run, config["average"])
+    averaged = train(load, arguments.run, start_from=start_from, config=config)
     measure(averaged)
     if arguments.export:
         export(averaged, arguments.export)

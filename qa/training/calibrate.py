@@ -1,9 +1,10 @@
 """Development questions asked end to end -> `qa/calibration.json`. In: documents with gold questions.
 
-Three kinds of development corpora, none of them trained on: the small running stories in `DATA/corpora`, corpora made
-here from SQuAD's development titles (with unanswerable twins and questions about other titles), and the development
-half of the evaluation questions. The regression is fitted on the first two, the threshold chosen on the stories and
-the development half: the lowest confidence at which the wanted share of unanswerable questions is refused.
+Four kinds of development corpora, none of them trained on: the small running stories in `DATA/corpora`; two of this
+project's own passages, those in `questions/development` and those of the stories that are kept apart; corpora made
+here from SQuAD's development titles (with unanswerable twins and questions about other titles); and the development
+half of the evaluation questions. The regression is fitted on all but the last, the threshold chosen on all but SQuAD's:
+the lowest confidence at which the wanted share of unanswerable questions is refused.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from qa.confidence import Calibration, Features, features, save_calibration
 from qa.followup import Turn
 from qa.metrics import auroc, token_f1
 from qa.reader import DEFAULT_READER
-from qa.training.prepare import Example, development_examples
+from qa.training.prepare import OWN, Example, development_examples, is_development, passages_with_questions, read_set
 
 REFUSED = 0.88  # share of unanswerable questions that must be refused at the threshold: 0.85, and a margin for others
 NAMES = tuple(Features.__dataclass_fields__)
@@ -92,6 +94,14 @@ def _question(row: dict[str, Any]) -> Question:
     return Question(row["question"], golds, tuple(row.get("history", ())))
 
 
+def own_corpora(data: Path, folder: Path) -> Iterator[tuple[Path, list[Question]]]:
+    """Write this project's own development passages as two corpora, a document a passage; yield them with questions."""
+    developing = [e for path in sorted((OWN / "development").glob("*.jsonl")) for e in passages_with_questions(path, "own")]
+    apart = [e for name in ("stories", "affairs") for e in read_set(data, name) if is_development(e)]
+    for name, examples in (("development", developing), ("apart", apart)):
+        yield folder / name, _written(examples, folder / name)
+
+
 def made_corpora(
     examples: Sequence[Example], folder: Path, *, titles: int, seed: int
 ) -> Iterator[tuple[Path, list[Question]]]:
@@ -105,20 +115,22 @@ def made_corpora(
         by_title[example.title].append(example)
     for number, title in enumerate(rng.sample(sorted(by_title), min(titles, len(by_title)))):
         contexts = sorted({e.context for e in by_title[title]})[:25]
-        place = folder / f"{number:02d}"
-        place.mkdir()
-        for i, context in enumerate(contexts):
-            (place / f"{i:02d}.txt").write_text(context, encoding="utf-8", newline="")
-        own = [e for e in by_title[title] if e.context in contexts]
-        own = rng.sample(own, min(30, len(own)))
+        questions = _written([e for e in by_title[title] if e.context in contexts], folder / f"{number:02d}")
+        own = rng.sample(questions, min(30, len(questions)))
         foreign = rng.sample([e for e in examples if e.title != title], 10)
-        questions = [
-            Question(
-                e.question, tuple((f"{contexts.index(e.context):02d}.txt", a, e.context[a:b]) for a, b in e.answers)
-            )
-            for e in own
-        ]
-        yield place, questions + [Question(e.question, ()) for e in foreign]
+        yield folder / f"{number:02d}", own + [Question(e.question, ()) for e in foreign]
+
+
+def _written(examples: Sequence[Example], folder: Path) -> list[Question]:
+    """Write the contexts of some examples as documents of a new folder; return their questions."""
+    folder.mkdir()
+    names = {context: f"{i:03d}.txt" for i, context in enumerate(sorted({e.context for e in examples}))}
+    for context, name in names.items():
+        (folder / name).write_text(context, encoding="utf-8", newline="")
+    return [
+        Question(e.question, tuple((names[e.context], start, e.context[start:end]) for start, end in e.answers))
+        for e in examples
+    ]
 
 
 def fit(rows: Sequence[Outcome]) -> tuple[dict[str, float], float]:
@@ -167,47 +179,41 @@ def main() -> None:
     parser.add_argument("--reader", default=DEFAULT_READER, help="the reader to calibrate")
     parser.add_argument("--titles", type=int, default=16, help="how many corpora to make of SQuAD titles")
     arguments = parser.parse_args()
-    told: list[list[Outcome]] = []
-    made: list[list[Outcome]] = []
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
 
         def run(documents: Path, questions: list[Question]) -> list[Outcome]:
-            assistant = Assistant.from_folder(
-                documents, index=place / f"index-{documents.parent.name}-{documents.name}", reader=arguments.reader
-            )
-            return list(outcomes(assistant, questions))
+            index = place / f"index-{documents.parent.name}-{documents.name}"
+            return list(outcomes(Assistant.from_folder(documents, index=index, reader=arguments.reader), questions))
 
-        for documents, questions in stories(arguments.data / "corpora"):
-            told.append(run(documents, questions))
-        for documents, questions in made_corpora(
-            development_examples(arguments.data), place, titles=arguments.titles, seed=0
-        ):
-            made.append(run(documents, questions))
+        examples = development_examples(arguments.data)
+        told = [run(*corpus) for corpus in stories(arguments.data / "corpora")]
+        own = [run(*corpus) for corpus in own_corpora(arguments.data, place)]
+        made = [run(*corpus) for corpus in made_corpora(examples, place, titles=arguments.titles, seed=0)]
         asked = [json.loads(line) for line in arguments.questions.read_text(encoding="utf-8").split("\n") if line]
         halves = run(arguments.docs, [_question(row) for row in asked if row["half"] == "development"])
-    corpora = told + made
-    crossed: list[Rated] = []  # every corpus rated by a regression that has not seen it
+    corpora = told + own + made
+    crossed: list[list[Rated]] = []  # every corpus rated by a regression that has not seen it
     for i, corpus in enumerate(corpora):
         others = fit([row for j, other in enumerate(corpora) if j != i for row in other])
-        crossed += [rate(Calibration("", *others, 0.5), row) for row in corpus]
+        crossed.append([rate(Calibration("", *others, 0.5), row) for row in corpus])
     calibration = Calibration(
         fingerprint(Path(arguments.reader)), *fit([row for corpus in corpora for row in corpus]), threshold=0.5
     )
     half = [rate(calibration, row) for row in halves]
-    chosen_on = [rate(calibration, row) for corpus in told for row in corpus] + half
+    chosen_on = [rate(calibration, row) for corpus in told + own for row in corpus] + half
     threshold = choose_threshold(
         np.array([row.confidence for row in chosen_on]), np.array([row.answerable for row in chosen_on])
     )
     save_calibration(replace(calibration, threshold=threshold))
-    firsts = [max(row.candidates, key=lambda c: c.described.score) for corpus in corpora for row in corpus]
     for name, rows in (
-        ("corpora, cross-validated", crossed),
-        ("stories alone, cross-validated", crossed[: sum(map(len, told))]),
+        ("corpora, cross-validated", chain.from_iterable(crossed)),
+        ("stories alone, cross-validated", chain.from_iterable(crossed[: len(told)])),
+        ("questions/development, cross-validated", crossed[len(told)]),
+        ("stories kept apart, cross-validated", crossed[len(told) + 1]),
         ("development half", half),
-        ("corpora, by the score alone", [Rated(c.described.score, c.right, True) for c in firsts]),
     ):
-        print(name, json.dumps(_figures(rows, threshold)))  # noqa: T201 a program's output
+        print(name, json.dumps(_figures(list(rows), threshold)))  # noqa: T201 a program's output
 
 
 def _figures(rated: Sequence[Rated], threshold: float) -> dict[str, float]:

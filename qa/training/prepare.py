@@ -4,8 +4,8 @@ Does not train anything. The sets and their licences are listed in the model's c
 examples are cut off by title, so no article is on both sides.
 
 Beside the sets there are this project's own passages and questions: `authored` in the data folder, and `conversations`
-on its passages; `own`, which is `questions/*.jsonl` beside this file; and `stories` in `questions/stories`, where six
-passages tell of one affair (`questions/development` is never trained on).
+on its passages; `own`, which is `questions/*.jsonl` beside this file; and `stories` and `affairs` in the folders of these
+names there, where six passages tell of one affair (`questions/development` is never trained on).
 """
 
 import hashlib
@@ -55,11 +55,11 @@ class Example:
 
 
 def read_set(data: Path, name: str) -> Iterator[Example]:
-    """Yield the examples of one set: `name.jsonl.xz`, or `authored`, `conversations`, `own`, `stories`.
+    """Yield the examples of one set: `name.jsonl.xz`, or `authored`, `conversations`, `own`, `stories`, `affairs`.
 
     Raises FileNotFoundError when the set is not there.
     """
-    ours = {"authored": data / "authored", "own": OWN, "stories": OWN / "stories"}
+    ours = {"authored": data / "authored", "own": OWN, "stories": OWN / "stories", "affairs": OWN / "affairs"}
     if name == "conversations":
         yield from conversations(data)
         return

@@ -1,7 +1,8 @@
 """Training features -> a fine-tuned checkpoint. Resumes where it stopped; runs on CPU or GPU.
 
-In: the features of each mix and the encoder's weights; out: `RUN/checkpoint` (a transformers folder), the weights after
-every stage (`RUN/stage-1.safetensors`, ...), and `RUN/state.pt` (what a resumed run needs: this module alone reads it).
+In: the features of each mix and the encoder's weights; out: `RUN/checkpoint` (a transformers folder), the running average
+of the weights at the end of every stage (`RUN/stage-1.safetensors`, ...), what ships (`RUN/averaged`: an average of
+those), and `RUN/state.pt` (what a resumed run needs: this module alone reads it).
 """
 
 import json
@@ -11,12 +12,13 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 from transformers import AttentionInterface, AutoModelForQuestionAnswering
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
@@ -70,9 +72,26 @@ def rate_at(progress: float, stage: dict[str, Any], *, warmup: float) -> float:
     return float(stage["final_rate"] + (stage["rate"] - stage["final_rate"]) * left)
 
 
-def train(load: Callable[[str], Features], run: Path, *, start_from: str, config: dict[str, Any]) -> None:
-    """Train through all stages of config; load gives the features of a mix by its name.
+def average(run: Path, shares: Mapping[str, float]) -> dict[str, torch.Tensor]:
+    """Average the weights of some stages of a run, by their shares; float32, by name.
 
+    Source: Wortsman et al. 2022 (model soups), section 2, with shares.
+    Raises ValueError unless the shares add up to 1, FileNotFoundError if a stage has not been reached.
+    """
+    if abs(sum(shares.values()) - 1) > 1e-6:
+        raise ValueError(f"the shares of the stages must add up to 1, they are {dict(shares)}")
+    averaged: dict[str, torch.Tensor] = {}
+    for stage, share in shares.items():
+        for name, weights in load_file(run / f"stage-{stage}.safetensors").items():
+            averaged[name] = averaged.get(name, torch.zeros(weights.shape)) + share * weights.float()
+    return averaged
+
+
+def train(load: Callable[[str], Features], run: Path, *, start_from: str, config: dict[str, Any]) -> Path:
+    """Train through all stages of config; load gives the features of a mix by its name. Returns the folder that ships.
+
+    A stage begins with the weights the last one ended with, or, with a table `average`, with the average of earlier
+    stages and an optimiser that has seen nothing.
     A run stopped by force resumes from the last save (one every five minutes, and one after every stage).
     """
     settings = config["train"]
@@ -89,12 +108,13 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
     ).to(device)
     model.get_input_embeddings().requires_grad_(False)
     masters = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
-    if saved:
-        masters = {name: saved["masters"][name].to(device) for name in masters}
+    means = {name: weights.clone() for name, weights in masters.items()}
     model.to(torch.bfloat16)
     optimizer = torch.optim.AdamW(masters.values(), lr=0.0, weight_decay=settings["weight_decay"], fused=True)
     reached, done, seconds = 0, 0, 0.0
     if saved:
+        _put(saved["masters"], masters)
+        _put(saved["means"], means)
         optimizer.load_state_dict(saved["optimizer"])
         reached, done, seconds = saved["stage"], saved["done"], saved["seconds"]
         logger.info("resuming in stage %d after %d batches, %.1f minutes in all", reached + 1, done, seconds / 60)
@@ -103,10 +123,16 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
 
     def save(stage: int, done: int) -> None:
         seconds = time.monotonic() - clock
-        _save(model, masters, optimizer, run, stage=stage, done=done, seconds=seconds)
+        _save(model, masters, means, optimizer, run, stage=stage, done=done, seconds=seconds)
 
     for number in range(reached, len(config["stages"])):
         stage = config["stages"][number]
+        if not done:
+            if "average" in stage:
+                _put(average(run, stage["average"]), masters)
+                optimizer.state.clear()
+            _put(masters, means)
+            _put(masters, dict(model.named_parameters()))
         features = load(stage["mix"])
         begins = np.concatenate([[0], np.cumsum(features["length"])[:-1]])
         mix = config["mixes"][stage["mix"]]
@@ -116,6 +142,7 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
                 group["lr"] = rate_at(at / len(plan), stage, warmup=settings["warmup"])
             batch = {name: tensor.to(device) for name, tensor in collate(features, begins, plan[at]).items()}
             losses.append(_step(model, batch, masters, optimizer, passages=mix["passages"], clip=settings["clip"]))
+            torch._foreach_lerp_(list(means.values()), list(masters.values()), 1 - settings["running_average"])
             if len(losses) == 100:
                 minutes = (time.monotonic() - clock) / 60
                 message = "stage %d, batch %d/%d, %.1f min, loss %.3f"
@@ -124,10 +151,25 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
             if time.monotonic() - last_save > 300:
                 save(number, at + 1)
                 last_save = time.monotonic()
-        save(number, len(plan))
-        shutil.copyfile(run / "checkpoint" / "model.safetensors", run / f"stage-{number + 1}.safetensors")
+        save_file(_whole(model, means), run / f"stage-{number + 1}.safetensors", metadata={"format": "pt"})
         done = 0
         save(number + 1, done)
+    folder = run / "averaged"
+    shutil.copytree(run / "checkpoint", folder, dirs_exist_ok=True)
+    save_file(average(run, config["average"]), folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+@torch.no_grad()
+def _put(weights: Mapping[str, torch.Tensor], into: Mapping[str, torch.Tensor]) -> None:
+    """Copy the weights into those of the same name; what only one side has is left."""
+    for name in weights.keys() & into.keys():
+        into[name].copy_(weights[name])
+
+
+def _whole(model: Any, trained: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """All weights of the model in float32, with those that are trained as given."""
+    return {name: tensor.float() for name, tensor in model.state_dict().items()} | trained
 
 
 def _plan(features: Features, stage: dict[str, Any], mix: dict[str, Any], *, tokens_per_batch: int) -> list[np.ndarray]:
@@ -188,20 +230,27 @@ def _step(
         master.grad = None if gradient is None else gradient.float()
     torch.nn.utils.clip_grad_norm_(list(masters.values()), clip)
     optimizer.step()
-    with torch.no_grad():
-        for name, master in masters.items():
-            weights[name].copy_(master)
-            weights[name].grad = None
+    _put(masters, weights)
+    for name in masters:
+        weights[name].grad = None
     return float(loss.detach())
 
 
 def _save(
-    model: Any, masters: dict[str, torch.Tensor], optimizer: Any, run: Path, *, stage: int, done: int, seconds: float
+    model: Any,
+    masters: dict[str, torch.Tensor],
+    means: dict[str, torch.Tensor],
+    optimizer: Any,
+    run: Path,
+    *,
+    stage: int,
+    done: int,
+    seconds: float,
 ) -> None:
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    weights = {name: tensor.float() for name, tensor in model.state_dict().items()} | masters
-    model.save_pretrained(run / "checkpoint", state_dict=weights)
-    state = {"optimizer": optimizer.state_dict(), "masters": masters, "stage": stage, "done": done, "seconds": seconds}
+    model.save_pretrained(run / "checkpoint", state_dict=_whole(model, masters))
+    state = {"optimizer": optimizer.state_dict(), "masters": masters, "means": means}
+    state |= {"stage": stage, "done": done, "seconds": seconds}
     torch.save(state, run / "state.tmp")
     os.replace(run / "state.tmp", run / "state.pt")
     (run / "progress.json").write_text(json.dumps({"stage": stage, "batches": done, "minutes": seconds / 60}))
