@@ -42,7 +42,7 @@ def our_reader(checkpoint: str, engine: str) -> Read:
 
 
 def haystack(checkpoint: str) -> Read:
-    """Haystack's reader, one answer a passage; given the token types, which it leaves out (transformers-haystack 2.0.0).
+    """Haystack's reader, one answer a passage, given the token types that it leaves out (transformers-haystack 2.0.0).
 
     Without them a BERT checkpoint reads the passage as part of the question, and gives other answers.
     """

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from embeddings.encoder import Vectors
 
+SLICE = 4096  # rows that are copied out of FAISS at once
+
 
 class ScoredRow(NamedTuple):
     """A row number and its score; higher is better."""
@@ -62,9 +64,7 @@ class DenseIndex:
         """The number of rows."""
         return int(self._index.ntotal)
 
-    def search(
-        self, query: NDArray[np.float32], *, k: int, among: NDArray[np.int64] | None = None
-    ) -> list[ScoredRow]:
+    def search(self, query: NDArray[np.float32], *, k: int, among: NDArray[np.int64] | None = None) -> list[ScoredRow]:
         """Return the k nearest rows of a query vector of shape (dim,), best first; the score is a cosine in [-1, 1].
 
         among: look at these rows only. Fewer than k if there are not as many; ties go to the lower row number.
@@ -74,15 +74,15 @@ class DenseIndex:
             raise ValueError(f"k must be at least 1, got {k}")
         if query.shape != (self._index.d,) or not np.isfinite(query).all():
             raise ValueError(f"expected a finite vector of {self._index.d} numbers, got shape {query.shape}")
-        n = len(self) if among is None else len(among)
-        if not n:  # FAISS refuses to look for no rows
+        if not len(self):  # FAISS refuses to look for no rows
             return []
         only = None if among is None else faiss.SearchParameters(sel=faiss.IDSelectorBatch(among))
-        scores, rows = self._index.search(query[None, :], min(k, n), params=only)
-        found = [ScoredRow(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True)]
+        scores, rows = self._index.search(query[None, :], min(k, len(self)), params=only)
+        pairs = zip(rows[0].tolist(), scores[0].tolist(), strict=True)
+        found = [ScoredRow(row, score) for row, score in pairs if row >= 0]  # -1: there are no more
         return sorted(found, key=lambda scored: (-scored.score, scored.row))  # FAISS gives equal scores backwards
 
     def cosines(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The cosines of a query vector of shape (dim,) with some rows, shape (len(rows),)."""
-        cosines: NDArray[np.float32] = self._index.reconstruct_batch(rows) @ query
-        return cosines
+        """The cosines of a query vector of shape (dim,) with some rows, shape (len(rows),); equal for equal rows."""
+        parts = [self._index.reconstruct_batch(rows[at : at + SLICE]) for at in range(0, len(rows), SLICE)]
+        return np.concatenate([np.zeros(0, np.float32), *(np.einsum("ij,j->i", part, query) for part in parts)])

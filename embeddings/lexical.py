@@ -16,8 +16,6 @@ import numpy as np
 import Stemmer
 from numpy.typing import NDArray
 
-from embeddings.dense import ScoredRow
-
 STOP_WORDS = frozenset(
     "a an the is are was were be been being do does did of in on at to for by with from and or that this these those "
     "it its as has have had which what who whom whose when where why how there their they he she his her i you "
@@ -78,10 +76,9 @@ class LexicalIndex:
                 found.append((of_posting[of_row[row]], counts[of_row[row]]))
         return LexicalIndex(len(texts), *_ordered(list(numbers), found))
 
-    def search(self, query: str, *, k: int, among: Integers | None = None) -> list[ScoredRow]:
-        """Return the k best rows that share a term with the query, best first; the score is BM25, > 0.
+    def scores(self, query: str) -> NDArray[np.float64]:
+        """The BM25 of every row, shape (n_rows,); 0 if it shares no term with the query, higher is better.
 
-        among: look at these rows only.
         Source: Robertson and Zaragoza 2009, in Lucene's form: idf = ln(1 + (n - df + 0.5) / (df + 0.5)), and no
         factor k1 + 1.
         """
@@ -91,14 +88,7 @@ class LexicalIndex:
             if df := self._holders.get(term, 0):
                 rows, counts = self._postings[:, self._ends[term] - df : self._ends[term]]
                 scores[rows] += math.log(1 + (n - df + 0.5) / (df + 0.5)) * counts / (counts + self._damping[rows])
-        if among is not None:
-            others = np.ones(n, dtype=bool)
-            others[among] = False
-            scores[others] = 0.0
-        least = np.partition(scores, n - k)[n - k] if k < n else 0.0
-        best = np.flatnonzero((scores >= least) & (scores > 0))
-        order = best[np.argsort(-scores[best], kind="stable")[:k]]
-        return [ScoredRow(int(row), float(scores[row])) for row in order]
+        return scores
 
     def to_blobs(self) -> dict[str, bytes]:
         """The index as named bytes, for `embeddings.store`."""
@@ -111,6 +101,13 @@ class LexicalIndex:
         """Read what `to_blobs` made."""
         postings = np.load(BytesIO(blobs["postings.npy"]), allow_pickle=False)
         return cls(n_rows, json.loads(blobs["terms.json"]), postings)
+
+
+def best_rows(scores: NDArray[np.float64], *, k: int) -> NDArray[np.int64]:
+    """The rows of the k best scores above 0, best first; ties go to the lower row number."""
+    least = np.partition(scores, len(scores) - k)[len(scores) - k] if k < len(scores) else 0.0
+    best = np.flatnonzero((scores >= least) & (scores > 0))
+    return best[np.argsort(-scores[best], kind="stable")[:k]]
 
 
 def _ordered(names: list[str], found: Sequence[tuple[Integers, Integers]]) -> tuple[dict[str, int], Integers]:

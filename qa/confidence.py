@@ -46,7 +46,7 @@ class Features:
     """What is known of an answer; every number grows with confidence, or nearly."""
 
     score: float  # logit of the best span over "not here"
-    similarity: float  # cosine of the question and the passage that holds the answer
+    similarity: float  # of the passage that holds the answer, as its Hit has it
     sentence_overlap: float  # share of the question's terms that the answer's own sentence has
     support: float  # 1 if a second document says the same in words of its own
     brevity: float  # 1 / (1 + words of the answer)

@@ -87,8 +87,8 @@ class Hit:
     """A passage that was retrieved for a question."""
 
     passage: Passage
-    score: float  # of three rankings, added up; higher is better; comparable within one question only
-    similarity: float  # cosine of question and passage in [-1, 1]
+    score: float  # three scores, added up; higher is better; comparable within one question only
+    similarity: float  # cosine of the question and the passage, or its nearest sentence if that is nearer, in [-1, 1]
 
 
 @dataclass(frozen=True)

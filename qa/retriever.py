@@ -1,8 +1,8 @@
 """A question -> the passages most likely to answer it (Hits): by three scores, added up.
 
 The scores: how near the passage is by meaning, how near its nearest single sentence is, and its words. A passage says
-several things and its vector blurs them; a sentence's vector does not, but has no surroundings. Those passages are
-scored that are among the first by the first or by the last.
+several things and its vector blurs them; a sentence's vector does not, but has no surroundings. Scored are the passages
+among the POOL nearest, or among the POOL best by words.
 """
 
 import json
@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embeddings.dense import DenseIndex, ScoredRow
+from embeddings.dense import DenseIndex
 from embeddings.encoder import Encoder, Vectors
-from embeddings.fusion import weighted_sum
-from embeddings.lexical import LexicalIndex
+from embeddings.lexical import LexicalIndex, best_rows
 from embeddings.store import REMEDY, IndexStoreError
 from qa.chunking import sentences_in
 from qa.datatypes import Corpus, Document, Hit, Passage, Span
 
 LAYOUT = 2  # of what `to_blobs` writes: another number, and indexes are built anew
-POOL = 200  # passages that are scored: as many of the nearest, and as many of the best by words
-WEIGHTS = (1.0, 1.0, 0.2)  # of the cosines of passage and best sentence, and of BM25 as a share of the best passage's
+POOL = 200
+WEIGHTS = np.array(
+    [1.0, 1.0, 0.2]
+)  # of the cosines of passage and best sentence, and of BM25 as a share of the best passage's
 PROBE = "The museum by the harbour opened in 1931."  # an encoder that gives it another vector is another encoder
 PROBE_TOLERANCE = 1e-3  # of any of its first values; other machines and runtimes differ by some 1e-6
 
@@ -53,6 +54,7 @@ class Retriever:
     ) -> None:
         """Join passages with their indexes and their sentences, shape (n, 4): start, end, first and last passage.
 
+        Every passage has a sentence, and both begin, and end, in one order: as `chunk_document` makes them.
         The probe is how PROBE's vector began when the others were made. Raises ValueError if there are not as many
         vectors as passages and sentences.
         """
@@ -63,7 +65,6 @@ class Retriever:
         self.probe = probe
         self._proven = False
         self._sentences = sentences
-        self._of_passage = _of_passage(sentences, len(passages))
         self._dense = dense
         self._sentence_vectors = sentence_vectors
         self._lexical = lexical
@@ -129,27 +130,25 @@ class Retriever:
         among: leave out the passages of documents for which it is false.
         Raises ValueError if k < 1.
         """
-        eligible = self._rows_of(among) if among else None
+        eligible = self._rows_of(among) if among else np.arange(len(self.passages))
         if k is None:
-            k = max(1, default_k(len(self.passages) if eligible is None else len(eligible)))
+            k = max(1, default_k(len(eligible)))
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         if not self._proven:  # not on opening, which needs no weights
             self._prove_encoder()
         vector = self.encoder.encode_query([question])[0]
-        near = self._dense.search(vector, k=max(k, POOL), among=eligible)
-        words = self._lexical.search(question, k=max(k, POOL), among=eligible)
-        rows = np.unique(np.array([row for row, _ in (*near, *words)], dtype=np.int64))
+        near = [row for row, _ in self._dense.search(vector, k=max(k, POOL), among=eligible if among else None)]
+        words = self._lexical.scores(question)
+        rows = np.union1d(near, eligible[best_rows(words[eligible], k=max(k, POOL))]).astype(np.int64)
+        if not len(rows):
+            return []
         whole, sentence = self._dense.cosines(vector, rows), self._nearest_sentence(vector, rows)
-        best = max((score for _, score in words), default=1.0)
-        rankings = [
-            [ScoredRow(row, score) for row, score in zip(rows.tolist(), whole.tolist(), strict=True)],
-            [ScoredRow(row, score) for row, score in zip(rows.tolist(), sentence.tolist(), strict=True)],
-            [ScoredRow(row, score / best) for row, score in words],
-        ]
-        similarity = dict(zip(rows.tolist(), np.maximum(whole, sentence).tolist(), strict=True))
-        fused = weighted_sum(rankings, weights=WEIGHTS)[:k]
-        return [Hit(self.passages[row], score, similarity[row]) for row, score in fused]
+        shares = words[rows] / (words[rows].max() or 1.0)
+        scores = (WEIGHTS * np.stack([whole, sentence, shares], axis=1)).sum(axis=1)
+        similarities = np.maximum(whole, sentence)
+        best = np.argsort(-scores, kind="stable")[:k]
+        return [Hit(self.passages[rows[i]], float(scores[i]), float(similarities[i])) for i in best]
 
     def _rows_of(self, among: Callable[[Document], bool]) -> NDArray[np.int64]:
         """The passages of documents for which it is true."""
@@ -159,11 +158,11 @@ class Retriever:
 
     def _nearest_sentence(self, vector: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The cosine of the nearest sentence of each of these passages, shape (len(rows),)."""
-        held = [self._of_passage[row] for row in rows.tolist()]
-        cosines = self._sentence_vectors.cosines(vector, np.concatenate([np.zeros(0, np.int64), *held]))
-        nearest = np.full(len(rows), -1.0, dtype=np.float32)
-        np.maximum.at(nearest, np.repeat(np.arange(len(rows)), [len(one) for one in held]), cosines)
-        return nearest
+        _, _, first, last = self._sentences.T
+        begins, ends = np.searchsorted(last, rows, "left"), np.searchsorted(first, rows, "right")
+        runs = [np.arange(begin, end) for begin, end in zip(begins, ends, strict=True)]
+        cosines = self._sentence_vectors.cosines(vector, np.concatenate(runs))
+        return np.maximum.reduceat(cosines, np.cumsum([0, *(len(run) for run in runs[:-1])]))
 
     def to_blobs(self) -> dict[str, bytes]:
         """Everything but the encoder as named bytes, for `embeddings.store`; equal passages give equal bytes."""
@@ -215,16 +214,6 @@ def _sentences(passages: Sequence[Passage]) -> NDArray[np.int64]:
         for span in sentences_in(passage):
             found.setdefault((passage.document.document_id, span), [span.start, span.end, row, row])[3] = row
     return np.array(list(found.values()), dtype=np.int64).reshape(-1, 4)
-
-
-def _of_passage(sentences: NDArray[np.int64], n_passages: int) -> list[NDArray[np.int64]]:
-    """The numbers of every passage's sentences."""
-    _, _, first, last = sentences.T
-    holders = last - first + 1
-    numbers = np.repeat(np.arange(len(sentences)), holders)
-    passages = first[numbers] + np.arange(len(numbers)) - np.repeat(np.cumsum(holders) - holders, holders)
-    order = np.argsort(passages, kind="stable")
-    return np.split(numbers[order], np.cumsum(np.bincount(passages, minlength=n_passages))[:-1])
 
 
 def _texts(passages: Sequence[Passage], sentences: NDArray[np.int64]) -> list[str]:

@@ -216,3 +216,18 @@ def test_retrieve_among_some_documents_gives_what_an_index_of_them_would_rank_al
     hits = everything.retrieve("Who runs the harbour?", among=lambda one: one.document_id != "harbour.txt")
     assert [hit.passage.document.document_id for hit in hits] == ["ferry.txt", "museum.txt"]
     assert everything.retrieve("Who runs the harbour?", among=lambda one: False) == []
+
+
+def test_retrieve_scores_equal_passages_alike_in_whatever_company() -> None:
+    """Products of matrices may round the last rows of a batch otherwise than the first."""
+
+    class Dense(ToyEncoder):
+        def encode_query(self, texts: list[str], /) -> NDArray[np.float32]:
+            vectors = [np.random.default_rng(sum(map(ord, text))).normal(size=384) for text in texts]
+            return np.array([vector / np.linalg.norm(vector) for vector in vectors], dtype=np.float32)
+
+    for n in range(5, 40, 3):
+        twins = [whole(document(f"{number:02d}.txt", HARBOUR)) for number in range(n)]
+        hits = Retriever.build(twins, Dense()).retrieve("Who runs the ferry?", k=n)
+        assert len({hit.score for hit in hits}) == 1
+        assert [hit.passage.document.document_id for hit in hits] == sorted(p.document.document_id for p in twins)

@@ -435,12 +435,12 @@ def test_stages_of_one_mix_read_on_where_the_last_one_ended() -> None:
 # a run
 
 SETTINGS = {
-    "train": {"tokens_per_batch": 64, "warmup": 0.25, "weight_decay": 0.0, "clip": 1.0, "running_average": 0.5},
+    "train": {"tokens_per_batch": 64, "warmup": 0.25, "weight_decay": 0.0, "clip": 1.0},
     "average": {"1": 0.5, "2": 0.5},
     "mixes": {"a": {"seed": 3, "passages": 1}, "b": {"seed": 4, "passages": 2}},
     "stages": [
         {"mix": "a", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.01},
-        {"mix": "b", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.0},
+        {"mix": "b", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.0, "running_average": 0.5},
     ],
 }
 
@@ -534,21 +534,31 @@ def test_a_stage_gives_the_running_average_and_a_later_one_may_begin_from_an_ave
 
     step, path = train._step, []
 
-    def remembers(model: Any, batch: Any, masters: Any, *arguments: Any, **options: Any) -> float:
+    def remembers(model: Any, trained: Any, masters: Any, *arguments: Any, **options: Any) -> float:
         path.append(masters["qa_outputs.weight"].numpy().copy())
-        return step(model, batch, masters, *arguments, **options)
+        return step(model, trained, masters, *arguments, **options)
 
     monkeypatch.setattr(train, "_step", remembers)
     average = {"1": 0.75, "2": 0.25}
-    third = {"mix": "a", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.0, "average": average}
+    third = {**SETTINGS["stages"][1], "mix": "a", "average": average}
     config = SETTINGS | {"stages": [*SETTINGS["stages"], third], "average": {"3": 1.0}}
     folder = train.train(lambda mix: made_features([20] * 4), tmp_path, start_from=start_from, config=config)
     of_stage = [load_file(tmp_path / f"stage-{n}.safetensors")["qa_outputs.weight"].numpy() for n in (1, 2, 3)]
-    begin, once, twice = path[:3]  # before the first step, after it, and after the second, where stage 2 begins
-    np.testing.assert_allclose(of_stage[0], begin / 4 + once / 4 + twice / 2, atol=1e-6)
+    np.testing.assert_array_equal(of_stage[0], path[2])  # its last weights, with which stage 2 begins
+    last = load_file(tmp_path / "checkpoint" / "model.safetensors")["qa_outputs.weight"].numpy()
     np.testing.assert_allclose(path[4], 0.75 * of_stage[0] + 0.25 * of_stage[1], atol=1e-6)
+    np.testing.assert_allclose(of_stage[2], path[4] / 4 + path[5] / 4 + last / 2, atol=1e-6)
     np.testing.assert_array_equal(weights_of(folder)["qa_outputs.weight"].numpy(), of_stage[2])
     assert (folder / "config.json").exists()
+
+
+@pytest.mark.parametrize("shares", [{"1": 0.75, "2": 0.5}, {"1": 0.5, "3": 0.5}])
+def test_train_refuses_an_average_before_it_begins(tmp_path: Path, shares: dict[str, float]) -> None:
+    from qa.training.train import train
+
+    third = {**SETTINGS["stages"][0], "average": shares}
+    with pytest.raises(ValueError, match="earlier stages and add up to 1, those after stage 2 do not"):
+        train(lambda mix: {}, tmp_path, start_from="", config=SETTINGS | {"stages": [*SETTINGS["stages"], third]})
 
 
 @pytest.mark.model
@@ -561,8 +571,6 @@ def test_average_weighs_the_stages_by_their_shares(tmp_path: Path) -> None:
     for stage, value in ((1, 2.0), (2, 100.0), (3, 6.0)):
         save_file({"weight": torch.tensor([value, -value])}, tmp_path / f"stage-{stage}.safetensors")
     assert average(tmp_path, {"1": 0.75, "3": 0.25})["weight"].tolist() == [3.0, -3.0]
-    with pytest.raises(ValueError, match="add up to 1"):
-        average(tmp_path, {"1": 0.75, "3": 0.5})
 
 
 # this project's own questions
@@ -590,10 +598,10 @@ def test_own_questions_are_about_what_their_passages_say(path: Path) -> None:
 def test_own_stories_are_told_in_several_passages_of_one_title() -> None:
     told: dict[str, set[str]] = {}
     for path in OWN:
-        if path.parent.name == "stories":
-            for e in passages_with_questions(path, "stories"):
+        if path.parent.name in {"stories", "affairs"}:
+            for e in passages_with_questions(path, path.parent.name):
                 told.setdefault(e.title, set()).add(e.context)
-    assert len(told) == 87
+    assert len(told) == 87 + 132
     assert {len(contexts) for contexts in told.values()} == {6}
 
 

@@ -95,8 +95,13 @@ def _question(row: dict[str, Any]) -> Question:
 
 
 def own_corpora(data: Path, folder: Path) -> Iterator[tuple[Path, list[Question]]]:
-    """Write this project's own development passages as two corpora, a document a passage; yield them with questions."""
-    developing = [e for path in sorted((OWN / "development").glob("*.jsonl")) for e in passages_with_questions(path, "own")]
+    """Write this project's own development passages as two corpora, a document a passage; yield them with questions.
+
+    Where the words of an answer stand in another passage too, only the one it was written for counts as right.
+    """
+    developing = [
+        e for path in sorted((OWN / "development").glob("*.jsonl")) for e in passages_with_questions(path, "own")
+    ]
     apart = [e for name in ("stories", "affairs") for e in read_set(data, name) if is_development(e)]
     for name, examples in (("development", developing), ("apart", apart)):
         yield folder / name, _written(examples, folder / name)
@@ -201,7 +206,7 @@ def main() -> None:
         fingerprint(Path(arguments.reader)), *fit([row for corpus in corpora for row in corpus]), threshold=0.5
     )
     half = [rate(calibration, row) for row in halves]
-    chosen_on = [rate(calibration, row) for corpus in told + own for row in corpus] + half
+    chosen_on = [*chain.from_iterable(crossed[: len(told + own)]), *half]
     threshold = choose_threshold(
         np.array([row.confidence for row in chosen_on]), np.array([row.answerable for row in chosen_on])
     )

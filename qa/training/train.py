@@ -1,8 +1,9 @@
 """Training features -> a fine-tuned checkpoint. Resumes where it stopped; runs on CPU or GPU.
 
-In: the features of each mix and the encoder's weights; out: `RUN/checkpoint` (a transformers folder), the running average
-of the weights at the end of every stage (`RUN/stage-1.safetensors`, ...), what ships (`RUN/averaged`: an average of
-those), and `RUN/state.pt` (what a resumed run needs: this module alone reads it).
+In: the features of each mix and the encoder's weights; out: `RUN/checkpoint` (a transformers folder: the weights of the
+last step), what every stage gives (`RUN/stage-1.safetensors`, ...: its last weights, or their running average), what
+ships (`RUN/averaged`: an average of some stages), and `RUN/state.pt` (what a resumed run needs: this module alone
+reads it).
 """
 
 import json
@@ -12,7 +13,7 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from transformers import AttentionInterface, AutoModelForQuestionAnswering
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
@@ -76,10 +78,8 @@ def average(run: Path, shares: Mapping[str, float]) -> dict[str, torch.Tensor]:
     """Average the weights of some stages of a run, by their shares; float32, by name.
 
     Source: Wortsman et al. 2022 (model soups), section 2, with shares.
-    Raises ValueError unless the shares add up to 1, FileNotFoundError if a stage has not been reached.
+    Raises FileNotFoundError if a stage has not been reached.
     """
-    if abs(sum(shares.values()) - 1) > 1e-6:
-        raise ValueError(f"the shares of the stages must add up to 1, they are {dict(shares)}")
     averaged: dict[str, torch.Tensor] = {}
     for stage, share in shares.items():
         for name, weights in load_file(run / f"stage-{stage}.safetensors").items():
@@ -91,10 +91,13 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
     """Train through all stages of config; load gives the features of a mix by its name. Returns the folder that ships.
 
     A stage begins with the weights the last one ended with, or, with a table `average`, with the average of earlier
-    stages and an optimiser that has seen nothing.
+    stages and an optimiser that has seen nothing. It gives its last weights, or, with `running_average`, an exponential
+    average of them in which that is the share of the one before.
+    Raises ValueError if an average names a stage that is not before it, or if its shares do not add up to 1.
     A run stopped by force resumes from the last save (one every five minutes, and one after every stage).
     """
-    settings = config["train"]
+    settings, stages = config["train"], config["stages"]
+    _check_averages([stage.get("average", {}) for stage in stages] + [config["average"]])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     state_file = run / "state.pt"
     saved = torch.load(state_file, weights_only=True) if state_file.exists() else None
@@ -107,7 +110,8 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
         dtype=torch.float32,
     ).to(device)
     model.get_input_embeddings().requires_grad_(False)
-    masters = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+    trained = {name: weights for name, weights in model.named_parameters() if weights.requires_grad}
+    masters = {name: weights.detach().clone() for name, weights in trained.items()}
     means = {name: weights.clone() for name, weights in masters.items()}
     model.to(torch.bfloat16)
     optimizer = torch.optim.AdamW(masters.values(), lr=0.0, weight_decay=settings["weight_decay"], fused=True)
@@ -125,14 +129,15 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
         seconds = time.monotonic() - clock
         _save(model, masters, means, optimizer, run, stage=stage, done=done, seconds=seconds)
 
-    for number in range(reached, len(config["stages"])):
-        stage = config["stages"][number]
+    for number in range(reached, len(stages)):
+        stage = stages[number]
         if not done:
             if "average" in stage:
                 _put(average(run, stage["average"]), masters)
                 optimizer.state.clear()
             _put(masters, means)
-            _put(masters, dict(model.named_parameters()))
+        _put(masters, trained)
+        update_means = get_ema_multi_avg_fn(stage.get("running_average", 0.0))
         features = load(stage["mix"])
         begins = np.concatenate([[0], np.cumsum(features["length"])[:-1]])
         mix = config["mixes"][stage["mix"]]
@@ -141,8 +146,9 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
             for group in optimizer.param_groups:
                 group["lr"] = rate_at(at / len(plan), stage, warmup=settings["warmup"])
             batch = {name: tensor.to(device) for name, tensor in collate(features, begins, plan[at]).items()}
-            losses.append(_step(model, batch, masters, optimizer, passages=mix["passages"], clip=settings["clip"]))
-            torch._foreach_lerp_(list(means.values()), list(masters.values()), 1 - settings["running_average"])
+            how = {"passages": mix["passages"], "clip": settings["clip"]}
+            losses.append(_step(model, trained, masters, optimizer, batch, **how))
+            update_means(list(means.values()), list(masters.values()), None)
             if len(losses) == 100:
                 minutes = (time.monotonic() - clock) / 60
                 message = "stage %d, batch %d/%d, %.1f min, loss %.3f"
@@ -160,11 +166,18 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
     return folder
 
 
+def _check_averages(averages: Sequence[Mapping[str, float]]) -> None:
+    """Raise ValueError unless the shares before every stage, and after the last, are of earlier stages and add up."""
+    for number, shares in enumerate(averages):
+        if shares and (abs(sum(shares.values()) - 1) > 1e-6 or max(map(int, shares)) > number):
+            raise ValueError(f"shares must be of earlier stages and add up to 1, those after stage {number} do not")
+
+
 @torch.no_grad()
 def _put(weights: Mapping[str, torch.Tensor], into: Mapping[str, torch.Tensor]) -> None:
-    """Copy the weights into those of the same name; what only one side has is left."""
-    for name in weights.keys() & into.keys():
-        into[name].copy_(weights[name])
+    """Overwrite weights with those of the same name. Raises KeyError if one is not there."""
+    for name, tensor in into.items():
+        tensor.copy_(weights[name])
 
 
 def _whole(model: Any, trained: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -213,7 +226,14 @@ def loss_of(logits: torch.Tensor, target: torch.Tensor, passages: int) -> torch.
 
 
 def _step(
-    model: Any, batch: Batch, masters: dict[str, torch.Tensor], optimizer: Any, *, passages: int, clip: float
+    model: Any,
+    trained: dict[str, torch.Tensor],
+    masters: dict[str, torch.Tensor],
+    optimizer: Any,
+    batch: Batch,
+    *,
+    passages: int,
+    clip: float,
 ) -> float:
     """One step: gradients in bfloat16, sums of them in the float32 master weights."""
     first, last = batch.pop("first"), batch.pop("last")
@@ -224,15 +244,14 @@ def _step(
     end = output.end_logits.float().masked_fill(outside, -1e4)
     loss = (loss_of(start, first, passages) + loss_of(end, last, passages)) / 2
     loss.backward()
-    weights = dict(model.named_parameters())
     for name, master in masters.items():
-        gradient = weights[name].grad
+        gradient = trained[name].grad
         master.grad = None if gradient is None else gradient.float()
     torch.nn.utils.clip_grad_norm_(list(masters.values()), clip)
     optimizer.step()
-    _put(masters, weights)
-    for name in masters:
-        weights[name].grad = None
+    _put(masters, trained)
+    for weights in trained.values():
+        weights.grad = None
     return float(loss.detach())
 
 
