@@ -3,8 +3,9 @@
 Four kinds of development corpora, none of them trained on: the small running stories in `DATA/corpora`; two of this
 project's own passages, those in `questions/development` and those of the stories that are kept apart; corpora made
 here from SQuAD's development titles (with unanswerable twins and questions about other titles); and the development
-half of the evaluation questions. The regression is fitted on all but the last, the threshold chosen on all but SQuAD's:
-the lowest confidence at which the wanted share of unanswerable questions is refused.
+half of the evaluation questions. The regression is fitted on the running stories and SQuAD's, the threshold chosen on
+the running stories and the development half: the lowest confidence at which the wanted share of unanswerable
+questions is refused. This project's own are only measured.
 """
 
 import argparse
@@ -193,11 +194,11 @@ def main() -> None:
 
         examples = development_examples(arguments.data)
         told = [run(*corpus) for corpus in stories(arguments.data / "corpora")]
-        own = [run(*corpus) for corpus in own_corpora(arguments.data, place)]
+        own = {corpus[0].name: run(*corpus) for corpus in own_corpora(arguments.data, place)}
         made = [run(*corpus) for corpus in made_corpora(examples, place, titles=arguments.titles, seed=0)]
         asked = [json.loads(line) for line in arguments.questions.read_text(encoding="utf-8").split("\n") if line]
         halves = run(arguments.docs, [_question(row) for row in asked if row["half"] == "development"])
-    corpora = told + own + made
+    corpora = told + made
     crossed: list[list[Rated]] = []  # every corpus rated by a regression that has not seen it
     for i, corpus in enumerate(corpora):
         others = fit([row for j, other in enumerate(corpora) if j != i for row in other])
@@ -206,19 +207,19 @@ def main() -> None:
         fingerprint(Path(arguments.reader)), *fit([row for corpus in corpora for row in corpus]), threshold=0.5
     )
     half = [rate(calibration, row) for row in halves]
-    chosen_on = [*chain.from_iterable(crossed[: len(told + own)]), *half]
+    crossed_stories = list(chain.from_iterable(crossed[: len(told)]))
+    chosen_on = crossed_stories + half
     threshold = choose_threshold(
         np.array([row.confidence for row in chosen_on]), np.array([row.answerable for row in chosen_on])
     )
     save_calibration(replace(calibration, threshold=threshold))
     for name, rows in (
-        ("corpora, cross-validated", chain.from_iterable(crossed)),
-        ("stories alone, cross-validated", chain.from_iterable(crossed[: len(told)])),
-        ("questions/development, cross-validated", crossed[len(told)]),
-        ("stories kept apart, cross-validated", crossed[len(told) + 1]),
+        ("corpora, cross-validated", list(chain.from_iterable(crossed))),
+        ("stories alone, cross-validated", crossed_stories),
         ("development half", half),
+        *((f"own, {corpus}", [rate(calibration, row) for row in found]) for corpus, found in own.items()),
     ):
-        print(name, json.dumps(_figures(list(rows), threshold)))  # noqa: T201 a program's output
+        print(name, json.dumps(_figures(rows, threshold)))  # noqa: T201 a program's output
 
 
 def _figures(rated: Sequence[Rated], threshold: float) -> dict[str, float]:

@@ -4,8 +4,8 @@ Does not train anything. The sets and their licences are listed in the model's c
 examples are cut off by title, so no article is on both sides.
 
 Beside the sets there are this project's own passages and questions: `authored` in the data folder, and `conversations`
-on its passages; `own`, which is `questions/*.jsonl` beside this file; and `stories` and `affairs` in the folders of that
-name there, where six passages tell of one affair (`questions/development` is never trained on).
+on its passages; `own`, which is `questions/*.jsonl` beside this file; and `stories` and `affairs` in folders there, six
+passages to an affair (`questions/development` is never trained on).
 """
 
 import hashlib
