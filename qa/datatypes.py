@@ -88,7 +88,7 @@ class Hit:
 
     passage: Passage
     score: float  # three scores, added up; higher is better; comparable within one question only
-    similarity: float  # cosine of the question and the passage, or its nearest sentence if that is nearer, in [-1, 1]
+    similarity: float  # cosine of the question and the passage, or its nearest sentence if that is nearer
 
 
 @dataclass(frozen=True)

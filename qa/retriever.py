@@ -21,7 +21,7 @@ from embeddings.store import REMEDY, IndexStoreError
 from qa.chunking import sentences_in
 from qa.datatypes import Corpus, Document, Hit, Passage, Span
 
-LAYOUT = 2  # of what `to_blobs` writes: another number, and indexes are built anew
+LAYOUT = 3  # of what `to_blobs` writes: another number, and indexes are built anew
 POOL = 200
 WEIGHTS = np.array(
     [1.0, 1.0, 0.2]

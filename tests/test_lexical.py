@@ -146,4 +146,4 @@ def test_search_returns_positive_scores_best_first(among: list[str], query: str,
     found = search(LexicalIndex.build(among), query, k=k)
     assert len(found) <= k
     assert all(score > 0 for _, score in found)
-    assert found == sorted(found, key=lambda scored: (-scored.score, scored.row))
+    assert found == sorted(found, key=lambda scored: (-scored[1], scored[0]))

@@ -17,20 +17,22 @@ def whole(document: Document) -> Passage:
     return Passage(document, Span(0, len(document.text)))
 
 
-def test_retrieve_puts_the_passage_that_all_three_rankings_like_first() -> None:
+def test_retrieve_puts_the_passage_that_all_three_scores_like_first() -> None:
     first = toy_retriever(toy_documents()).retrieve("How many cranes has the harbour?")[0]
     assert first.passage.text == HARBOUR
     assert first.score == pytest.approx(
-        2 / np.sqrt(2 * 3) + 1.0 + 0.2
+        2 / np.sqrt(2 * 3) + 1.0 + 0.2, abs=1e-3
     )  # cosines of passage and sentence, all of the words
-    assert first.similarity == pytest.approx(1.0)  # its first sentence has harbour and cranes, as the question
+    assert first.similarity == pytest.approx(
+        1.0, abs=1e-3
+    )  # its first sentence has harbour and cranes, as the question
 
 
 def test_retrieve_takes_the_similarity_of_the_passage_if_no_sentence_is_nearer() -> None:
     hit = toy_retriever(toy_documents()).retrieve("Who runs the cranes in the harbour?", k=1)[0]
     assert hit.passage.text == HARBOUR
     # the passage has all three words; of its sentences each has two: 2 / (√2 * √3)
-    assert hit.similarity == pytest.approx(1.0)
+    assert hit.similarity == pytest.approx(1.0, abs=1e-3)
 
 
 def test_retrieve_finds_a_passage_by_one_sentence_of_many() -> None:
@@ -66,7 +68,7 @@ def test_retrieve_breaks_ties_by_the_order_of_the_passages() -> None:
 
 def test_retrieve_gives_similarities_that_are_cosines() -> None:
     for hit in toy_retriever(toy_documents()).retrieve("How many boats?"):
-        assert -1 <= hit.similarity <= 1 + 1e-6
+        assert -1 <= hit.similarity <= 1 + 1e-3
 
 
 @pytest.mark.parametrize("k", [0, -1])

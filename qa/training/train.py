@@ -173,11 +173,11 @@ def _check_averages(averages: Sequence[Mapping[str, float]]) -> None:
             raise ValueError(f"shares must be of earlier stages and add up to 1, those after stage {number} do not")
 
 
-@torch.no_grad()
 def _put(weights: Mapping[str, torch.Tensor], into: Mapping[str, torch.Tensor]) -> None:
     """Overwrite weights with those of the same name. Raises KeyError if one is not there."""
-    for name, tensor in into.items():
-        tensor.copy_(weights[name])
+    with torch.no_grad():
+        for name, tensor in into.items():
+            tensor.copy_(weights[name])
 
 
 def _whole(model: Any, trained: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
