@@ -127,7 +127,12 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
 
     def save(stage: int, done: int) -> None:
         seconds = time.monotonic() - clock
-        _save(model, masters, means, optimizer, run, stage=stage, done=done, seconds=seconds)
+        logging.getLogger("transformers").setLevel(logging.ERROR)
+        model.save_pretrained(run / "checkpoint", state_dict=_whole(model, masters))
+        state = {"optimizer": optimizer.state_dict(), "masters": masters, "means": means}
+        torch.save(state | {"stage": stage, "done": done, "seconds": seconds}, run / "state.tmp")
+        os.replace(run / "state.tmp", run / "state.pt")
+        (run / "progress.json").write_text(json.dumps({"stage": stage, "batches": done, "minutes": seconds / 60}))
 
     for number in range(reached, len(stages)):
         stage = stages[number]
@@ -253,23 +258,3 @@ def _step(
     for weights in trained.values():
         weights.grad = None
     return float(loss.detach())
-
-
-def _save(
-    model: Any,
-    masters: dict[str, torch.Tensor],
-    means: dict[str, torch.Tensor],
-    optimizer: Any,
-    run: Path,
-    *,
-    stage: int,
-    done: int,
-    seconds: float,
-) -> None:
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    model.save_pretrained(run / "checkpoint", state_dict=_whole(model, masters))
-    state = {"optimizer": optimizer.state_dict(), "masters": masters, "means": means}
-    state |= {"stage": stage, "done": done, "seconds": seconds}
-    torch.save(state, run / "state.tmp")
-    os.replace(run / "state.tmp", run / "state.pt")
-    (run / "progress.json").write_text(json.dumps({"stage": stage, "batches": done, "minutes": seconds / 60}))
