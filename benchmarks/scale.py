@@ -9,7 +9,6 @@ to embed a question or a text is left out. Opening and searching run in a proces
 
 import argparse
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from outside import rows
+from readers import peak_memory
 
 from embeddings import store
 from embeddings.encoder import Vectors
@@ -95,7 +95,7 @@ def opened(place: Path, questions: list[str]) -> dict[str, str]:
         "s to check and open": f"{opening:.2f}",
         "s more before the first question": f"{spelling:.2f}",
         "ms to search, p50; p95": f"{np.percentile(taken, 50):.1f}; {np.percentile(taken, 95):.1f}",
-        "peak MiB of that process": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}",
+        "peak MiB of that process": f"{peak_memory():.0f}",
     }
 
 
