@@ -29,7 +29,15 @@ from qa.confidence import Calibration, Features, features, save_calibration
 from qa.followup import Turn
 from qa.metrics import auroc, token_f1
 from qa.reader import DEFAULT_READER
-from qa.training.prepare import OWN, Example, development_examples, is_development, passages_with_questions, read_set
+from qa.training.prepare import (
+    OF_AFFAIRS,
+    OWN,
+    Example,
+    development_examples,
+    is_development,
+    passages_with_questions,
+    read_set,
+)
 
 REFUSED = 0.88  # share of unanswerable questions that must be refused at the threshold: 0.85, and a margin for others
 NAMES = tuple(Features.__dataclass_fields__)
@@ -103,7 +111,7 @@ def own_corpora(data: Path, folder: Path) -> Iterator[tuple[Path, list[Question]
     developing = [
         e for path in sorted((OWN / "development").glob("*.jsonl")) for e in passages_with_questions(path, "own")
     ]
-    apart = [e for name in ("stories", "affairs") for e in read_set(data, name) if is_development(e)]
+    apart = [e for name in OF_AFFAIRS for e in read_set(data, name) if is_development(e)]
     for name, examples in (("development", developing), ("apart", apart)):
         yield folder / name, _written(examples, folder / name)
 

@@ -4,8 +4,8 @@ Does not train anything. The sets and their licences are listed in the model's c
 examples are cut off by title, so no article is on both sides.
 
 Beside the sets there are this project's own passages and questions: `authored` in the data folder, and `conversations`
-on its passages; `own`, which is `questions/*.jsonl` beside this file; and `stories` and `affairs` in folders there, six
-passages to an affair (`questions/development` is never trained on).
+on its passages; `own`, which is `questions/*.jsonl` beside this file; and `stories`, `affairs` and `allusions` in
+folders there, six passages to an affair (`questions/development` is never trained on).
 """
 
 import hashlib
@@ -29,6 +29,7 @@ MEASURING_ONLY = frozenset(
     {"squadshifts_new_wiki", "clapnq_dev", "chroma_quotes", "quotesum_dev", "mtrag_un", "canard_dev", "selqa"}
 )
 MAX_QUESTION_CHARS = 400  # the rest of a longer question is cut off
+OF_AFFAIRS = ("stories", "affairs", "allusions")
 DRAWN = 300  # contexts looked through for a similar one
 OWN = Path(__file__).parent / "questions"
 STOP_WORDS = frozenset(
@@ -55,11 +56,11 @@ class Example:
 
 
 def read_set(data: Path, name: str) -> Iterator[Example]:
-    """Yield the examples of one set: `name.jsonl.xz`, or `authored`, `conversations`, `own`, `stories`, `affairs`.
+    """Yield the examples of one set: `name.jsonl.xz`, or `authored`, `conversations`, `own` or one of OF_AFFAIRS.
 
     Raises FileNotFoundError when the set is not there.
     """
-    ours = {"authored": data / "authored", "own": OWN, "stories": OWN / "stories", "affairs": OWN / "affairs"}
+    ours = {"authored": data / "authored", "own": OWN} | {name: OWN / name for name in OF_AFFAIRS}
     if name == "conversations":
         yield from conversations(data)
         return
