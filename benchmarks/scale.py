@@ -82,7 +82,7 @@ def opened(place: Path, questions: list[str]) -> dict[str, str]:
     retriever = Retriever.from_blobs(stored.blobs, encoder := RandomEncoder(), stored.about["probe"])
     opening = time.perf_counter() - begun
     begun = time.perf_counter()
-    Speller(document.text for document in retriever.corpus.documents).corrected(questions[0])
+    Speller(retriever.words).corrected(questions[0])
     spelling = time.perf_counter() - begun
     retriever.retrieve(questions[0])
     taken = []

@@ -9,7 +9,6 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ STOP_WORDS = frozenset(
     "we our".split()
 )
 PIECE = 4  # letters
+SAMPLED = 16  # every so many rows tell where about the best scores begin
 K1, B = 1.5, 0.75  # how soon repeating a term stops counting; how much a long text is held against it
 Integers = NDArray[np.integer[Any]]
 
@@ -47,26 +47,27 @@ class LexicalIndex:
     go. Terms are in alphabetical order, and a term's rows in ascending order: equal texts give equal bytes.
     """
 
-    def __init__(self, n_rows: int, holders: Mapping[str, int], postings: Integers) -> None:
-        """Take how many rows hold each term, and the rows and counts, shape (2, n), term after term."""
+    def __init__(self, lengths: Integers, holders: Mapping[str, int], postings: Integers) -> None:
+        """Take each row's number of terms, how many rows hold each term, and their rows and counts, shape (2, n)."""
         self._stemmer = Stemmer.Stemmer("english")
+        self._lengths = lengths
         self._holders = holders
-        self._postings = postings
+        self._postings = postings  # term after term
         self._ends = dict(zip(holders, np.cumsum(list(holders.values()), dtype=int).tolist(), strict=True))
-        lengths = np.bincount(postings[0], weights=postings[1], minlength=n_rows)
-        self._damping = K1 * (1 - B + B * lengths / max(lengths.mean(), 1)) if n_rows else lengths
+        mean = max(lengths.mean(), 1) if len(lengths) else 1
+        self._damping = (K1 * (1 - B + B * lengths / mean)).astype(np.float32)
 
     @classmethod
     def build(cls, texts: Sequence[str]) -> "LexicalIndex":
         """Index the texts."""
-        return cls(0, {}, np.zeros((2, 0), np.int32)).updated(texts, [-1] * len(texts))
+        return cls(np.zeros(0, np.int32), {}, np.zeros((2, 0), np.int32)).updated(texts, [-1] * len(texts))
 
     def updated(self, texts: Sequence[str], known: Sequence[int]) -> "LexicalIndex":
         """Index the texts, taking over the counts of those that this index has: text i as row known[i], -1 if not."""
         numbers = {term: number for number, term in enumerate(self._holders)}
         of_posting = np.repeat(np.arange(len(numbers), dtype=np.int32), list(self._holders.values()))
         rows, counts = self._postings
-        of_row = np.split(np.argsort(rows, kind="stable"), np.cumsum(np.bincount(rows, minlength=len(self._damping))))
+        of_row = np.split(np.argsort(rows, kind="stable"), np.cumsum(np.bincount(rows, minlength=len(self._lengths))))
         found: list[tuple[Integers, Integers]] = []  # per text: its terms' numbers, and how often each is in it
         for text, row in zip(texts, known, strict=True):
             if row < 0:
@@ -74,40 +75,51 @@ class LexicalIndex:
                 found.append(np.unique(np.array(said, np.int32), return_counts=True))
             else:
                 found.append((of_posting[of_row[row]], counts[of_row[row]]))
-        return LexicalIndex(len(texts), *_ordered(list(numbers), found))
+        lengths = np.array([counts.sum() for _, counts in found], dtype=np.int32)
+        return LexicalIndex(lengths, *_ordered(list(numbers), found))
 
-    def scores(self, query: str) -> NDArray[np.float64]:
+    def scores(self, query: str) -> NDArray[np.float32]:
         """The BM25 of every row, shape (n_rows,); 0 if it shares no term with the query, higher is better.
 
         Source: Robertson and Zaragoza 2009, in Lucene's form: idf = ln(1 + (n - df + 0.5) / (df + 0.5)), and no
         factor k1 + 1.
         """
-        n = len(self._damping)
-        scores = np.zeros(n)
+        n = len(self._lengths)
+        scores = np.zeros(n, np.float32)
         for term in terms(query, self._stemmer):
             if df := self._holders.get(term, 0):
-                rows, counts = self._postings[:, self._ends[term] - df : self._ends[term]]
-                scores[rows] += math.log(1 + (n - df + 0.5) / (df + 0.5)) * counts / (counts + self._damping[rows])
+                rows, counts = self._postings[:, self._ends[term] - df : self._ends[term]].astype(np.intp)
+                often, rarity = counts.astype(np.float32), math.log(1 + (n - df + 0.5) / (df + 0.5))
+                np.add.at(scores, rows, rarity * often / (often + self._damping[rows]))
         return scores
 
     def to_blobs(self) -> dict[str, bytes]:
         """The index as named bytes, for `embeddings.store`."""
-        file = BytesIO()
-        np.save(file, self._postings, allow_pickle=False)
-        return {"terms.json": json.dumps(self._holders).encode(), "postings.npy": file.getvalue()}
+        return {
+            "terms.json": json.dumps(self._holders).encode(),
+            "lengths.i4": self._lengths.astype("<i4").tobytes(),
+            "postings.i4": self._postings.astype("<i4").tobytes(),
+        }
 
     @classmethod
-    def from_blobs(cls, blobs: Mapping[str, bytes], *, n_rows: int) -> "LexicalIndex":
+    def from_blobs(cls, blobs: Mapping[str, bytes]) -> "LexicalIndex":
         """Read what `to_blobs` made."""
-        postings = np.load(BytesIO(blobs["postings.npy"]), allow_pickle=False)
-        return cls(n_rows, json.loads(blobs["terms.json"]), postings)
+        lengths, postings = (np.frombuffer(blobs[f"{name}.i4"], "<i4") for name in ("lengths", "postings"))
+        return cls(lengths, json.loads(blobs["terms.json"]), postings.reshape(2, -1))
 
 
-def best_rows(scores: NDArray[np.float64], *, k: int) -> NDArray[np.int64]:
+def best_rows(scores: NDArray[np.float32], *, k: int) -> NDArray[np.int64]:
     """The rows of the k best scores above 0, best first; ties go to the lower row number."""
-    least = np.partition(scores, len(scores) - k)[len(scores) - k] if k < len(scores) else 0.0
-    best = np.flatnonzero((scores >= least) & (scores > 0))
+    least = _kth_best(scores[::SAMPLED], k // (SAMPLED // 2))  # a guess from some rows: about 2k are above it
+    best = np.flatnonzero(scores > least)
+    if len(best) < k:
+        best = np.flatnonzero((scores >= _kth_best(scores, k)) & (scores > 0))
     return best[np.argsort(-scores[best], kind="stable")[:k]]
+
+
+def _kth_best(scores: NDArray[np.float32], k: int) -> float:
+    """The k-th best score, or 0 if there are not as many."""
+    return float(np.partition(scores, len(scores) - k)[len(scores) - k]) if 0 < k < len(scores) else 0.0
 
 
 def _ordered(names: list[str], found: Sequence[tuple[Integers, Integers]]) -> tuple[dict[str, int], Integers]:

@@ -66,7 +66,7 @@ class Assistant:
         self.reader = reader
         self.calibration = calibration
         self.corpus = retriever.corpus
-        self.speller = Speller(document.text for document in self.corpus.documents)
+        self.speller = Speller(retriever.words)
         self.manifest = Manifest(
             reader=f"{reader.name}@{reader.fingerprint[:12]}",
             encoder=f"{retriever.encoder.name}@{retriever.encoder.fingerprint[:12]}",

@@ -6,9 +6,10 @@ among the POOL nearest, or among the POOL best by words.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from io import BytesIO
+from dataclasses import asdict, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,10 @@ from embeddings.lexical import LexicalIndex, best_rows
 from embeddings.store import REMEDY, IndexStoreError
 from qa.chunking import sentences_in
 from qa.datatypes import Corpus, Document, Hit, Passage, Span
+from qa.spelling import count_words
 
-LAYOUT = 3  # of what `to_blobs` writes: another number, and indexes are built anew
-POOL = 200
+LAYOUT = 4  # of what `to_blobs` writes: another number, and indexes are built anew
+POOL = 100
 WEIGHTS = np.array(
     [1.0, 1.0, 0.2]
 )  # of the cosines of passage and best sentence, and of BM25 as a share of the best passage's
@@ -49,18 +51,20 @@ class Retriever:
         dense: DenseIndex,
         sentence_vectors: DenseIndex,
         lexical: LexicalIndex,
+        words: Counter[str],
         encoder: Encoder,
         probe: list[float],
     ) -> None:
         """Join passages with their indexes and their sentences, shape (n, 4): start, end, first and last passage.
 
         Every passage has a sentence, and both begin, and end, in one order: as `chunk_document` makes them.
-        The probe is how PROBE's vector began when the others were made. Raises ValueError if there are not as many
-        vectors as passages and sentences.
+        words: how often the documents have each, for the `Speller`; probe: how PROBE's vector began when the others
+        were made. Raises ValueError if there are not as many vectors as passages and sentences.
         """
         if (len(dense), len(sentence_vectors)) != (len(passages), len(sentences)):
             raise ValueError(f"passages and vectors are not as many; {REMEDY}")
         self.passages = tuple(passages)
+        self.words = words
         self.encoder = encoder
         self.probe = probe
         self._proven = False
@@ -102,9 +106,10 @@ class Retriever:
             lexical = known._lexical.updated(titled, [row if row < len(known.passages) else -1 for row in taken])
         else:
             lexical = LexicalIndex.build(titled)
+        words = _words(passages, known)
         probe = known.probe if known else _probe(encoder)
         dense, sentence_vectors = DenseIndex.build(vectors[:n]), DenseIndex.build(vectors[n:])
-        return cls(passages, sentences, dense, sentence_vectors, lexical, encoder, probe)
+        return cls(passages, sentences, dense, sentence_vectors, lexical, words, encoder, probe)
 
     def _rows_and_vectors(self) -> tuple[dict[str, int], Vectors]:
         """The vectors of the passages, then of the sentences, and where each text's is; a passage's row comes first."""
@@ -130,17 +135,21 @@ class Retriever:
         among: leave out the passages of documents for which it is false.
         Raises ValueError if k < 1.
         """
-        eligible = self._rows_of(among) if among else np.arange(len(self.passages))
+        eligible = self._rows_of(among) if among else None
         if k is None:
-            k = max(1, default_k(len(eligible)))
+            k = max(1, default_k(len(self.passages if eligible is None else eligible)))
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         if not self._proven:  # not on opening, which needs no weights
             self._prove_encoder()
         vector = self.encoder.encode_query([question])[0]
-        near = [row for row, _ in self._dense.search(vector, k=max(k, POOL), among=eligible if among else None)]
+        near = [row for row, _ in self._dense.search(vector, k=max(k, POOL), among=eligible)]
         words = self._lexical.scores(question)
-        rows = np.union1d(near, eligible[best_rows(words[eligible], k=max(k, POOL))]).astype(np.int64)
+        if eligible is None:
+            sharing = best_rows(words, k=max(k, POOL))
+        else:
+            sharing = eligible[best_rows(words[eligible], k=max(k, POOL))]
+        rows = np.union1d(near, sharing).astype(np.int64)
         if not len(rows):
             return []
         whole, sentence = self._dense.cosines(vector, rows), self._nearest_sentence(vector, rows)
@@ -160,20 +169,26 @@ class Retriever:
         """The cosine of the nearest sentence of each of these passages, shape (len(rows),)."""
         _, _, first, last = self._sentences.T
         begins, ends = np.searchsorted(last, rows, "left"), np.searchsorted(first, rows, "right")
-        runs = [np.arange(begin, end) for begin, end in zip(begins, ends, strict=True)]
-        cosines = self._sentence_vectors.cosines(vector, np.concatenate(runs))
-        return np.maximum.reduceat(cosines, np.cumsum([0, *(len(run) for run in runs[:-1])]))
+        sizes = ends - begins
+        starts = np.cumsum(sizes) - sizes
+        runs = np.arange(sizes.sum()) + np.repeat(begins - starts, sizes)  # begins[0]..ends[0], begins[1]..ends[1], ...
+        return np.maximum.reduceat(self._sentence_vectors.cosines(vector, runs), starts)
 
     def to_blobs(self) -> dict[str, bytes]:
         """Everything but the encoder as named bytes, for `embeddings.store`; equal passages give equal bytes."""
-        spans = [[p.document.document_id, p.span.start, p.span.end] for p in self.passages]
-        sentences = BytesIO()
-        np.save(sentences, self._sentences, allow_pickle=False)
+        documents = self.corpus.documents
+        numbers = {document.document_id: number for number, document in enumerate(documents)}
+        spans = [(numbers[p.document.document_id], p.span.start, p.span.end) for p in self.passages]
+        texts = [one.text.encode("utf-8", "surrogatepass") for one in documents]
+        sizes = [{"text": len(text)} for text in texts]
+        rest = [asdict(replace(one, text="")) | size for one, size in zip(documents, sizes, strict=True)]
         return {
-            "documents.jsonl": "".join(json.dumps(asdict(d)) + "\n" for d in self.corpus.documents).encode(),
-            "passages.json": json.dumps(spans).encode(),
+            "documents.json": json.dumps(rest).encode(),
+            "documents.txt": b"".join(texts),
+            "words.json": json.dumps(self.words, sort_keys=True).encode(),
+            "passages.i8": np.array(spans, "<i8").tobytes(),
             "passages.faiss": self._dense.to_bytes(),
-            "sentences.npy": sentences.getvalue(),
+            "sentences.i8": self._sentences.astype("<i8").tobytes(),
             "sentences.faiss": self._sentence_vectors.to_bytes(),
             **self._lexical.to_blobs(),
         }
@@ -181,14 +196,13 @@ class Retriever:
     @classmethod
     def from_blobs(cls, blobs: Mapping[str, bytes], encoder: Encoder, probe: list[float]) -> "Retriever":
         """Read what `to_blobs` made."""
-        documents = {document.document_id: document for document in read_documents(blobs)}
-        passages = [
-            Passage(documents[name], Span(start, end)) for name, start, end in json.loads(blobs["passages.json"])
-        ]
-        sentences = np.load(BytesIO(blobs["sentences.npy"]), allow_pickle=False)
+        documents = read_documents(blobs)
+        spans = np.frombuffer(blobs["passages.i8"], "<i8").reshape(-1, 3).T.tolist()
+        passages = [Passage(documents[number], Span(start, end)) for number, start, end in zip(*spans, strict=True)]
+        sentences = np.frombuffer(blobs["sentences.i8"], "<i8").reshape(-1, 4)
         dense, sentence_vectors = (DenseIndex.from_bytes(blobs[f"{name}.faiss"]) for name in ("passages", "sentences"))
-        lexical = LexicalIndex.from_blobs(blobs, n_rows=len(passages))
-        return cls(passages, sentences, dense, sentence_vectors, lexical, encoder, probe)
+        words = Counter(json.loads(blobs["words.json"]))
+        return cls(passages, sentences, dense, sentence_vectors, LexicalIndex.from_blobs(blobs), words, encoder, probe)
 
     @property
     def corpus(self) -> Corpus:
@@ -203,8 +217,13 @@ def indexed_text(passage: Passage) -> str:
 
 
 def read_documents(blobs: Mapping[str, bytes]) -> list[Document]:
-    """The documents in what `Retriever.to_blobs` made."""
-    return [Document(**json.loads(line)) for line in blobs["documents.jsonl"].splitlines()]
+    """The documents in what `Retriever.to_blobs` made: texts end to end, and the rest with each text's length."""
+    rest, texts = json.loads(blobs["documents.json"]), blobs["documents.txt"]
+    ends = accumulate(one["text"] for one in rest)
+    return [
+        Document(**one | {"text": texts[end - one["text"] : end].decode("utf-8", "surrogatepass")})
+        for one, end in zip(rest, ends, strict=True)
+    ]
 
 
 def _sentences(passages: Sequence[Passage]) -> NDArray[np.int64]:
@@ -219,6 +238,15 @@ def _sentences(passages: Sequence[Passage]) -> NDArray[np.int64]:
 def _texts(passages: Sequence[Passage], sentences: NDArray[np.int64]) -> list[str]:
     rows = sentences.tolist()
     return [passages[first].document.slice(Span(start, end)) for start, end, first, _ in rows]
+
+
+def _words(passages: Sequence[Passage], known: Retriever | None) -> Counter[str]:
+    """How often the passages' documents have each word; counted are only the documents that `known` has not."""
+    now = Counter({p.document.document_id: p.document.text for p in passages}.values())
+    if known is None:
+        return count_words(now.elements())
+    before = Counter(document.text for document in known.corpus.documents)
+    return known.words + count_words((now - before).elements()) - count_words((before - now).elements())
 
 
 def _probe(encoder: Encoder) -> list[float]:

@@ -14,20 +14,17 @@ WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 SHORTEST = 5  # letters; one letter away from a shorter word there are too many others
 
 
+def count_words(texts: Iterable[str]) -> Counter[str]:
+    """How often the texts have each word, in lower case."""
+    return Counter(word.group().lower() for text in texts for word in WORD.finditer(text))
+
+
 class Speller:
-    """Corrects questions by the words of some texts."""
+    """Corrects questions by the words of some documents."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        """Take note of the texts; they are read when the first question comes."""
-        self._texts = texts
-
-    @cached_property
-    def _own(self) -> Counter[str]:
-        """How often the texts have each word, in lower case."""
-        own: Counter[str] = Counter()
-        for text in self._texts:
-            own.update(word.group().lower() for word in WORD.finditer(text))
-        return own
+    def __init__(self, words: Counter[str]) -> None:
+        """Take the documents' words as `count_words` counts them."""
+        self._own = words
 
     @cached_property
     def _english(self) -> Any:

@@ -25,8 +25,8 @@ from qa.documents import NoDocumentsError
 from qa.reader import DEFAULT_READER, Reader
 
 INDEX_FILES = (
-    *("CURRENT", "manifest.json", "documents.jsonl", "passages.json", "passages.faiss", "sentences.faiss"),
-    *("sentences.npy", "terms.json", "postings.npy"),
+    *("CURRENT", "manifest.json", "documents.json", "documents.txt", "words.json", "passages.i8", "passages.faiss"),
+    *("sentences.faiss", "sentences.i8", "terms.json", "lengths.i4", "postings.i4"),
 )
 Run = Callable[..., tuple[int, str, str]]
 

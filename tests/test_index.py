@@ -293,7 +293,7 @@ def test_verify_and_repair(run: Run, folder: Path, index: Path) -> None:
     code, out, err = run("index", "verify", folder, "--index", index)
     assert (code, err) == (0, "")
     assert {line[:5] for line in out.splitlines()} == {"OK   "}
-    assert len(out.splitlines()) == 1 + 2 * 8
+    assert len(out.splitlines()) == 1 + 2 * 11
     (index / "gen-00000002" / "passages.faiss").write_bytes(b"")
     code, out, err = run("index", "verify", folder, "--index", index)
     assert code == 1

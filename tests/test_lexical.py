@@ -131,7 +131,7 @@ def test_updated_keeps_no_term_of_a_text_that_went() -> None:
 
 def test_blobs_round_trip() -> None:
     index = LexicalIndex.build(TEXTS)
-    again = LexicalIndex.from_blobs(index.to_blobs(), n_rows=len(TEXTS))
+    again = LexicalIndex.from_blobs(index.to_blobs())
     assert search(again, "treaties of the poet in Peru", k=9) == search(index, "treaties of the poet in Peru", k=9)
     assert again.to_blobs() == index.to_blobs()
 

@@ -1,12 +1,11 @@
 """qa/retriever.py: hits by meaning and by words, and the bytes they are kept in."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from toys import FERRY, HARBOUR, ToyEncoder, document, toy_documents, toy_retriever
+from toys import FERRY, HARBOUR, MUSEUM, ToyEncoder, document, toy_documents, toy_retriever
 
 from embeddings.store import IndexStoreError
 from qa.datatypes import Document, Passage, Span
@@ -130,9 +129,10 @@ def test_blobs_give_passages_of_one_document_the_same_document() -> None:
 
 def test_blobs_hold_no_text_but_the_documents() -> None:
     blobs = toy_retriever(toy_documents()).to_blobs()
-    names = ("documents.jsonl", "passages.json", "passages.faiss", "sentences.npy", "sentences.faiss")
-    assert sorted(blobs) == sorted([*names, "terms.json", "postings.npy"])
-    assert json.loads(blobs["passages.json"])[1] == ["harbour.txt", 0, len(HARBOUR)]
+    names = ("documents.json", "passages.i8", "passages.faiss", "sentences.i8", "sentences.faiss")
+    assert sorted(blobs) == sorted([*names, "documents.txt", "lengths.i4", "postings.i4", "terms.json", "words.json"])
+    assert blobs["documents.txt"].decode() == FERRY + HARBOUR + MUSEUM
+    assert np.frombuffer(blobs["passages.i8"], "<i8").tolist()[3:6] == [1, 0, len(HARBOUR)]
 
 
 # updates
@@ -152,6 +152,15 @@ def test_build_embeds_only_texts_that_are_not_known() -> None:
     anew = Retriever.build(passages, ToyEncoder())
     assert updated.to_blobs() == anew.to_blobs()
     assert updated.retrieve("the cranes and the ferry") == anew.retrieve("the cranes and the ferry")
+
+
+def test_build_counts_the_words_of_every_document_once() -> None:
+    long = document("long.txt", "\n".join(f"The ferry carries {n} boats to the harbour every day." for n in range(60)))
+    twin = document("twin.txt", FERRY)
+    known = stored(toy_retriever([long, twin, document("ferry.txt", FERRY)]))
+    assert (known.words["harbour"], known.words["aas"]) == (60, 2)
+    fewer = Retriever.build([whole(twin), whole(document("museum.txt", MUSEUM))], ToyEncoder(), known=known)
+    assert (fewer.words["harbour"], fewer.words["aas"], fewer.words["museum"]) == (0, 1, 1)
 
 
 def test_build_embeds_a_repeated_text_once() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qa.spelling import Speller
+from qa.spelling import Speller, count_words
 
 TEXTS = ["Ilse Brandt of the OECD said 300 fugitives were repatriated to Norrby.", "The fugitives' flats were sealed."]
 
@@ -10,7 +10,7 @@ TEXTS = ["Ilse Brandt of the OECD said 300 fugitives were repatriated to Norrby.
 @pytest.fixture(scope="module")
 def speller() -> Speller:
     """Knows two texts."""
-    return Speller(TEXTS)
+    return Speller(count_words(TEXTS))
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_what_may_be_meant_is_left_alone(speller: Speller, typed: str) -> None:
 
 
 def test_the_documents_words_come_first() -> None:
-    assert Speller(["the dykes hold"]).corrected("are the dykkes high") == "are the dykes high"
-    assert Speller(["recieving station"]).corrected("recieving") == "recieving"  # as the documents have it
+    assert Speller(count_words(["the dykes hold"])).corrected("are the dykkes high") == "are the dykes high"
+    assert Speller(count_words(["recieving station"])).corrected("recieving") == "recieving"  # as the documents have it
 
 
 def test_correcting_twice_changes_nothing_more(speller: Speller) -> None:
