@@ -143,12 +143,10 @@ class Retriever:
         if not self._proven:  # not on opening, which needs no weights
             self._prove_encoder()
         vector = self.encoder.encode_query([question])[0]
-        near = [row for row, _ in self._dense.search(vector, k=max(k, POOL), among=eligible)]
+        pool = max(k, POOL)
+        near = [row for row, _ in self._dense.search(vector, k=pool, among=eligible)]
         words = self._lexical.scores(question)
-        if eligible is None:
-            sharing = best_rows(words, k=max(k, POOL))
-        else:
-            sharing = eligible[best_rows(words[eligible], k=max(k, POOL))]
+        sharing = best_rows(words, k=pool) if eligible is None else eligible[best_rows(words[eligible], k=pool)]
         rows = np.union1d(near, sharing).astype(np.int64)
         if not len(rows):
             return []

@@ -4,13 +4,14 @@ import math
 from collections import Counter
 from itertools import accumulate, pairwise
 
+import numpy as np
 import pytest
 import Stemmer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import texts, thorough
 
-from embeddings.lexical import LexicalIndex, best_rows, terms
+from embeddings.lexical import SAMPLED, LexicalIndex, best_rows, terms
 
 TEXTS = ["China signed 39 extradition treaties.", "Zürich has a naïve poet.", "The fugitives fled to Peru.", ""]
 
@@ -62,6 +63,17 @@ def test_search_never_returns_an_empty_text() -> None:
 def test_search_breaks_ties_by_row_number() -> None:
     assert rows("poet", among=["a poet", "nobody", "a poet", "a poet"]) == [0, 2, 3]
     assert rows("poet", among=["a poet", "nobody", "a poet", "a poet"], k=2) == [0, 2]
+
+
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 3000), k=st.integers(1, 400), share=st.floats(0, 1))
+@settings(thorough, max_examples=100)
+def test_best_rows_are_those_of_sorting_all(seed: int, n: int, k: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    scores = np.where(rng.random(n) < share, rng.integers(0, 50, n), 0).astype(np.float32)  # many ties and zeros
+    if seed % 2:
+        scores[::SAMPLED] = rng.choice([0, 60])  # the rows that are looked at first are no measure of the others
+    wanted = [row for row in np.argsort(-scores, kind="stable").tolist() if scores[row] > 0]
+    assert best_rows(scores, k=k).tolist() == wanted[:k]
 
 
 def test_search_scores_are_bm25_in_lucenes_form() -> None:
