@@ -1,6 +1,5 @@
 """Unit vectors in FAISS: a question's vector -> the nearest rows by cosine."""
 
-from io import BytesIO
 from typing import NamedTuple
 
 import faiss
@@ -22,9 +21,10 @@ class ScoredRow(NamedTuple):
 class DenseIndex:
     """Inner-product search over all unit vectors, kept in half precision; row numbers are positions in their array."""
 
-    def __init__(self, index: faiss.Index) -> None:
-        """Wrap a FAISS index; use `build` or `from_bytes`."""
+    def __init__(self, index: faiss.Index, data: bytes = b"") -> None:
+        """Wrap a FAISS index, and the bytes it looks into, if any; use `build` or `from_bytes`."""
         self._index = index
+        self._data = data
 
     @classmethod
     def build(cls, vectors: Vectors) -> "DenseIndex":
@@ -41,12 +41,13 @@ class DenseIndex:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "DenseIndex":
-        """Read what `to_bytes` wrote. FAISS does not notice damage: check a digest first.
+        """Read what `to_bytes` wrote, without a copy. FAISS does not notice damage: check a digest first.
 
         Raises ValueError if FAISS cannot read it.
         """
+        place = faiss.swig_ptr(np.frombuffer(data, np.uint8))
         try:
-            return cls(faiss.read_index(faiss.PyCallbackIOReader(BytesIO(data).read)))  # type: ignore[attr-defined]  # its stubs lack it
+            return cls(faiss.read_index(faiss.ZeroCopyIOReader(place, len(data))), data)  # type: ignore[attr-defined]  # its stubs lack it
         except RuntimeError as error:
             raise ValueError("FAISS cannot read these vectors") from error
 

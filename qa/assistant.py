@@ -116,7 +116,7 @@ class Assistant:
         return cls(retriever, reader, calibration, folder=folder if folder.is_dir() else None)
 
     @property
-    def passages(self) -> tuple[Passage, ...]:
+    def passages(self) -> Sequence[Passage]:
         """Every passage that can be retrieved."""
         return self.retriever.passages
 

@@ -7,10 +7,10 @@ among the POOL nearest, or among the POOL best by words.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,12 +41,52 @@ def default_k(n_passages: int) -> int:
     return min(n_passages, 8 if n_passages <= 100 else 12 if n_passages <= 10_000 else 16)
 
 
+class Passages(Sequence[Passage]):
+    """Passages as numbers, shape (n, 3): document, start, end; each is made when it is asked for.
+
+    Opening an index of 100,000 would otherwise spend most of its time on making them all.
+    """
+
+    def __init__(self, documents: tuple[Document, ...], numbers: NDArray[np.int64]) -> None:
+        """Wrap documents in order of their ids, all of which have passages, and the numbers."""
+        self.documents = documents
+        self.numbers = numbers
+
+    @classmethod
+    def of(cls, passages: Sequence[Passage]) -> "Passages":
+        """The same passages as numbers."""
+        documents = {passage.document.document_id: passage.document for passage in passages}
+        places = {name: place for place, name in enumerate(sorted(documents))}
+        rows = [(places[p.document.document_id], p.span.start, p.span.end) for p in passages]
+        return cls(tuple(documents[name] for name in places), np.array(rows, dtype=np.int64).reshape(-1, 3))
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[Passage]:
+        """All of them, in order."""
+        for document, start, end in self.numbers.tolist():
+            yield Passage(self.documents[document], Span(start, end))
+
+    @overload
+    def __getitem__(self, at: int) -> Passage: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Passage]: ...
+    def __getitem__(self, at: int | slice) -> Passage | list[Passage]:
+        """One, or those of a slice."""
+        if isinstance(at, slice):
+            return [self[row] for row in range(len(self))[at]]
+        document, start, end = self.numbers[at].tolist()
+        return Passage(self.documents[document], Span(start, end))
+
+
 class Retriever:
     """Passages behind their indexes; row numbers are positions in `passages`."""
 
     def __init__(
         self,
-        passages: Sequence[Passage],
+        passages: Passages,
         sentences: NDArray[np.int64],
         dense: DenseIndex,
         sentence_vectors: DenseIndex,
@@ -63,7 +103,7 @@ class Retriever:
         """
         if (len(dense), len(sentence_vectors)) != (len(passages), len(sentences)):
             raise ValueError(f"passages and vectors are not as many; {REMEDY}")
-        self.passages = tuple(passages)
+        self.passages = passages
         self.words = words
         self.encoder = encoder
         self.probe = probe
@@ -109,7 +149,7 @@ class Retriever:
         words = _words(passages, known)
         probe = known.probe if known else _probe(encoder)
         dense, sentence_vectors = DenseIndex.build(vectors[:n]), DenseIndex.build(vectors[n:])
-        return cls(passages, sentences, dense, sentence_vectors, lexical, words, encoder, probe)
+        return cls(Passages.of(passages), sentences, dense, sentence_vectors, lexical, words, encoder, probe)
 
     def _rows_and_vectors(self) -> tuple[dict[str, int], Vectors]:
         """The vectors of the passages, then of the sentences, and where each text's is; a passage's row comes first."""
@@ -159,9 +199,8 @@ class Retriever:
 
     def _rows_of(self, among: Callable[[Document], bool]) -> NDArray[np.int64]:
         """The passages of documents for which it is true."""
-        chosen = {document.document_id for document in self.corpus.documents if among(document)}
-        rows = [row for row, passage in enumerate(self.passages) if passage.document.document_id in chosen]
-        return np.array(rows, dtype=np.int64)
+        chosen = np.array([among(document) for document in self.passages.documents], dtype=bool)
+        return np.flatnonzero(chosen[self.passages.numbers[:, 0]])
 
     def _nearest_sentence(self, vector: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The cosine of the nearest sentence of each of these passages, shape (len(rows),)."""
@@ -174,9 +213,7 @@ class Retriever:
 
     def to_blobs(self) -> dict[str, bytes]:
         """Everything but the encoder as named bytes, for `embeddings.store`; equal passages give equal bytes."""
-        documents = self.corpus.documents
-        numbers = {document.document_id: number for number, document in enumerate(documents)}
-        spans = [(numbers[p.document.document_id], p.span.start, p.span.end) for p in self.passages]
+        documents = self.passages.documents
         texts = [one.text.encode("utf-8", "surrogatepass") for one in documents]
         sizes = [{"text": len(text)} for text in texts]
         rest = [asdict(replace(one, text="")) | size for one, size in zip(documents, sizes, strict=True)]
@@ -184,7 +221,7 @@ class Retriever:
             "documents.json": json.dumps(rest).encode(),
             "documents.txt": b"".join(texts),
             "words.json": json.dumps(self.words, sort_keys=True).encode(),
-            "passages.i8": np.array(spans, "<i8").tobytes(),
+            "passages.i8": self.passages.numbers.astype("<i8").tobytes(),
             "passages.faiss": self._dense.to_bytes(),
             "sentences.i8": self._sentences.astype("<i8").tobytes(),
             "sentences.faiss": self._sentence_vectors.to_bytes(),
@@ -194,9 +231,7 @@ class Retriever:
     @classmethod
     def from_blobs(cls, blobs: Mapping[str, bytes], encoder: Encoder, probe: list[float]) -> "Retriever":
         """Read what `to_blobs` made."""
-        documents = read_documents(blobs)
-        spans = np.frombuffer(blobs["passages.i8"], "<i8").reshape(-1, 3).T.tolist()
-        passages = [Passage(documents[number], Span(start, end)) for number, start, end in zip(*spans, strict=True)]
+        passages = Passages(tuple(read_documents(blobs)), np.frombuffer(blobs["passages.i8"], "<i8").reshape(-1, 3))
         sentences = np.frombuffer(blobs["sentences.i8"], "<i8").reshape(-1, 4)
         dense, sentence_vectors = (DenseIndex.from_bytes(blobs[f"{name}.faiss"]) for name in ("passages", "sentences"))
         words = Counter(json.loads(blobs["words.json"]))
@@ -205,8 +240,7 @@ class Retriever:
     @property
     def corpus(self) -> Corpus:
         """The documents that have passages, in order of their ids."""
-        documents = {passage.document.document_id: passage.document for passage in self.passages}
-        return Corpus(tuple(documents[name] for name in sorted(documents)))
+        return Corpus(self.passages.documents)
 
 
 def indexed_text(passage: Passage) -> str:

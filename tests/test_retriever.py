@@ -114,7 +114,7 @@ def stored(retriever: Retriever, encoder: ToyEncoder | None = None) -> Retriever
 def test_blobs_round_trip_documents_passages_and_hits() -> None:
     retriever = toy_retriever(AWKWARD)
     again = stored(retriever)
-    assert again.passages == retriever.passages
+    assert again.passages[:] == retriever.passages[:]
     assert again.corpus == retriever.corpus
     assert again.corpus.sha256 == retriever.corpus.sha256
     assert again.retrieve("the ferry", k=2) == retriever.retrieve("the ferry", k=2)
@@ -213,7 +213,7 @@ def test_opening_does_not_use_the_encoder() -> None:
     opened = stored(known, Absent())
     assert opened.to_blobs() == known.to_blobs()
     fewer = Retriever.build(opened.passages[:1], opened.encoder, known=opened)
-    assert fewer.passages == known.passages[:1]
+    assert fewer.passages[:] == known.passages[:1]
 
 
 def test_corpus_is_in_order_of_ids() -> None:
