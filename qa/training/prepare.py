@@ -4,8 +4,8 @@ Does not train anything. The sets and their licences are listed in the model's c
 examples are cut off by title, so no article is on both sides.
 
 Beside the sets there are this project's own passages and questions: `authored` in the data folder, and `conversations`
-on its passages; `own`, which is `questions/*.jsonl` beside this file; and `stories`, `affairs` and `allusions` in
-folders there, six passages to an affair (`questions/development` is never trained on).
+on its passages; `own`, which is `questions/*.jsonl` beside this file; and OF_AFFAIRS in folders there, six passages to
+an affair (`questions/development` is never trained on).
 """
 
 import hashlib
@@ -29,7 +29,7 @@ MEASURING_ONLY = frozenset(
     {"squadshifts_new_wiki", "clapnq_dev", "chroma_quotes", "quotesum_dev", "mtrag_un", "canard_dev", "selqa"}
 )
 MAX_QUESTION_CHARS = 400  # the rest of a longer question is cut off
-OF_AFFAIRS = ("stories", "affairs", "allusions")
+OF_AFFAIRS = ("stories", "affairs", "allusions", "whereabouts")
 DRAWN = 300  # contexts looked through for a similar one
 OWN = Path(__file__).parent / "questions"
 STOP_WORDS = frozenset(
