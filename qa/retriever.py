@@ -268,8 +268,8 @@ def _sentences(passages: Sequence[Passage]) -> NDArray[np.int64]:
 
 
 def _texts(passages: Sequence[Passage], sentences: NDArray[np.int64]) -> list[str]:
-    rows = sentences.tolist()
-    return [passages[first].document.slice(Span(start, end)) for start, end, first, _ in rows]
+    documents = [passage.document for passage in passages]
+    return [documents[first].slice(Span(start, end)) for start, end, first, _ in sentences.tolist()]
 
 
 def _words(passages: Sequence[Passage], known: Retriever | None) -> Counter[str]:
