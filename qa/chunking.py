@@ -83,6 +83,20 @@ def sentences_in(passage: Passage) -> list[Span]:
     return list(sentences[first:last])
 
 
+def whole_clusters(document: Document, span: Span, *, sentence: Span) -> Span:
+    """Widen a span of a sentence so that no edge cuts a cluster: a letter with its marks, an emoji with its joiners.
+
+    Source: Unicode Standard Annex 29, extended grapheme clusters.
+    """
+    start, end = span.start, span.end
+    for cluster in CLUSTER.finditer(document.text, sentence.start, sentence.end):
+        if cluster.start() < start < cluster.end():
+            start = cluster.start()
+        if cluster.start() < end < cluster.end():
+            end = cluster.end()
+    return Span(start, end)
+
+
 @lru_cache(maxsize=64)
 def _sentences(text: str) -> tuple[Span, ...]:
     """Split as split_sentences does; remembered, because every citation asks for its sentence."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from embeddings.encoder import ModelNotFoundError, fingerprint, model_folder, reading_model
 from embeddings.runtime import INPUTS, Network, Source, TorchNetwork, network, padded
-from qa.chunking import sentences_in
+from qa.chunking import sentences_in, whole_clusters
 from qa.datatypes import Passage, ScoredSpan, Span
 from qa.decode import best_spans
 
@@ -141,15 +141,17 @@ def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: in
     is_context = np.array([sequence == 1 for sequence in encoding.sequence_ids])
     null = float(start[0] + end[0])
     words, offsets = encoding.word_ids, encoding.offsets
-    begins = [sentence.start - passage.span.start for sentence in sentences_in(passage)][1:]
+    sentences = sentences_in(passage)
+    begins = [one.start - passage.span.start for one in sentences[1:]]
     sentence = np.searchsorted(begins, [offset[0] for offset in offsets], side="right")
     sentence[~is_context] = -1
     found = []
     for first, last, score in best_spans(start, end, sentence, k=k, max_tokens=MAX_ANSWER):
-        while is_context[first - 1] and words[first - 1] == words[first]:
+        while sentence[first - 1] == sentence[first] and words[first - 1] == words[first]:
             first -= 1
-        while last + 1 < len(words) and is_context[last + 1] and words[last + 1] == words[last]:
+        while last + 1 < len(words) and sentence[last + 1] == sentence[last] and words[last + 1] == words[last]:
             last += 1
         span = Span(passage.span.start + offsets[first][0], passage.span.start + offsets[last][1])
-        found.append(ScoredSpan(passage.document, span, score - null))
+        whole = whole_clusters(passage.document, span, sentence=sentences[sentence[first]])
+        found.append(ScoredSpan(passage.document, whole, score - null))
     return found

@@ -128,6 +128,7 @@ def test_split_sentences_takes_linear_time(piece: str) -> None:
 
 @thorough
 @given(texts())
+@pytest.mark.offsets
 def test_sentences_cover_the_text_in_order_without_blanks_at_their_ends(text: str) -> None:
     spans = split_sentences(text)
     assert uncovered(text, spans) == ""
@@ -137,6 +138,7 @@ def test_sentences_cover_the_text_in_order_without_blanks_at_their_ends(text: st
 
 @thorough
 @given(texts())
+@pytest.mark.offsets
 def test_sentences_cut_no_cluster(text: str) -> None:
     inside = {
         i for c in regex.finditer(r"\X", text) if not c.group()[0].isspace() for i in range(c.start() + 1, c.end())
@@ -146,6 +148,7 @@ def test_sentences_cut_no_cluster(text: str) -> None:
 
 @thorough
 @given(texts(), st.integers(1, 200), st.integers(0, 3))
+@pytest.mark.offsets
 def test_passages_cover_the_text_with_whole_sentences(text: str, max_chars: int, overlap: int) -> None:
     document = document_of(text)
     passages = chunk_document(document, max_chars=max_chars, overlap=overlap)
@@ -162,6 +165,7 @@ def test_passages_cover_the_text_with_whole_sentences(text: str, max_chars: int,
 
 @thorough
 @given(texts(), st.data())
+@pytest.mark.offsets
 def test_sentence_around_contains_the_span_and_no_sentence_too_many(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
     span = Span(start, data.draw(st.integers(start, len(text))))

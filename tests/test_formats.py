@@ -1,6 +1,8 @@
 """qa/formats.py: the same reply in other programs' words, its offsets still those of the documents."""
 
 import json
+import re
+from html import unescape
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -12,7 +14,7 @@ from test_assistant import CALIBRATION, CRANES, GUIDE, SURVEY, assert_contract
 from toys import HARBOUR, document, toy_assistant, toy_documents
 
 from qa.answers import cite
-from qa.citation import DISAGREE, NOT_FOUND
+from qa.citation import DISAGREE, NOT_FOUND, to_html
 from qa.datatypes import Answer, Citation, Document, NoAnswer, Reply, ScoredSpan, Span
 from qa.formats import FORMATS, convert
 
@@ -58,6 +60,7 @@ def test_every_format_gives_every_citation(form: str, more: tuple[Document, ...]
 
 @thorough
 @given(texts(max_size=8), texts(max_size=8))
+@pytest.mark.offsets
 def test_the_offsets_of_every_format_slice_the_document_to_the_quote(before: str, after: str) -> None:
     """In code points: the texts are full of characters that count double elsewhere."""
     text = f"😀{before}\n\n{HARBOUR} {after}"
@@ -72,6 +75,8 @@ def test_the_offsets_of_every_format_slice_the_document_to_the_quote(before: str
         quote, position = one["target"]["selector"]
         around = text[max(0, position["start"] - 32) : position["end"] + 32]
         assert quote["prefix"] + quote["exact"] + quote["suffix"] == around
+    marked = [unescape(part.partition("</mark>")[0]) for part in re.split("<mark[^>]*>", to_html(reply))[1:]]
+    assert marked == [citation.quote for answer in reply.answers for citation in answer.citations]
 
 
 @pytest.mark.parametrize("form", FORMATS)

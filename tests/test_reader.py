@@ -1,0 +1,77 @@
+"""qa/reader.py: whatever the logits, however odd the text, a span is an exact slice of one sentence."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import regex
+from hypothesis import given
+from numpy.typing import NDArray
+from strategies import texts, thorough
+from tokenizers import Tokenizer
+from toys import document
+
+from embeddings.runtime import INPUTS, Outputs
+from qa.answers import cite
+from qa.chunking import chunk_document, split_sentences, whole_clusters
+from qa.datatypes import Span
+from qa.reader import DEFAULT_READER, Reader
+
+
+class Guessing:
+    """A network that says anything: start and end logits drawn at random."""
+
+    inputs = INPUTS
+
+    def __init__(self) -> None:
+        self.tokenizer: Any = Tokenizer.from_file(str(Path(DEFAULT_READER) / "tokenizer.json"))
+        self.about: dict[str, Any] = {}
+        self.random = np.random.default_rng(0)
+
+    def run(self, arrays: Mapping[str, NDArray[np.int64]]) -> Outputs:
+        """Start and end logits, (n_rows, length) each."""
+        return [self.random.normal(size=arrays["input_ids"].shape).astype(np.float32) for _ in range(2)]
+
+
+class GuessingReader(Reader):
+    """The shipped tokenizer, and no weights."""
+
+    @cached_property
+    def _network(self) -> Guessing:
+        return Guessing()
+
+
+reader = GuessingReader()
+
+
+@thorough
+@given(texts(), texts(max_size=8))
+@pytest.mark.offsets
+def test_spans_are_exact_slices_of_one_sentence_and_cut_no_cluster(text: str, question: str) -> None:
+    place = document("odd.txt", text)
+    sentences = split_sentences(text)
+    inside = {i for found in regex.finditer(r"\X", text) for i in range(found.start() + 1, found.end())}
+    for span in reader.read(question, chunk_document(place), k=5):
+        citation = cite(span)
+        assert citation.quote == text[span.span.start : span.span.end]
+        assert citation.quote == citation.quote.strip() != ""
+        assert citation.context == text[citation.sentence.start : citation.sentence.end]
+        assert sum(one.contains(span.span) for one in sentences) == 1
+        assert not inside & {span.span.start, span.span.end}
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "whole"),
+    [
+        ("He said cafe\u0301.", (8, 12), "cafe\u0301"),
+        ("A \U0001f44d\U0001f3fd for it", (2, 3), "\U0001f44d\U0001f3fd"),
+        ("A \U0001f44d\U0001f3fd for it", (3, 8), "\U0001f44d\U0001f3fd for"),
+        ("Plain words", (0, 5), "Plain"),
+    ],
+)
+def test_whole_clusters_widens_what_would_be_cut(text: str, span: tuple[int, int], whole: str) -> None:
+    place = document("odd.txt", text)
+    assert place.slice(whole_clusters(place, Span(*span), sentence=Span(0, len(text)))) == whole
