@@ -6,8 +6,6 @@ Nothing is replaced or guessed: where a character would have to be, UnreadableEr
 import codecs
 import re
 
-from charset_normalizer import from_bytes
-
 MARKS = (  # subtle: UTF-32's mark begins with UTF-16's, so it comes first
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -72,6 +70,8 @@ def _detect(data: bytes) -> tuple[str, str] | None:
     Short text fits many codecs that differ in a letter or two, and the detector's order among them is chance. So
     cp1252, by far the most common, is taken where it is plausible; others must agree on every character.
     """
+    from charset_normalizer import from_bytes  # subtle: here and not above, for every parsed file waits for the imports
+
     rough = data.decode("utf-8", "replace")
     damaged = rough.count("\ufffd")
     if len(rough) - len(rough.encode("ascii", "ignore")) >= 2 * damaged > 0:

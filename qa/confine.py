@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 from qa.charset import UnreadableError
 
@@ -22,8 +23,9 @@ def run_confined(module: str, argument: str, data: bytes) -> bytes:
 
     Raises UnreadableError: time_limit if it took too long, crashed if it failed in any other way.
     """
-    command = [sys.executable, "-B", "-P", "-m", module, argument]
-    ours = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}  # it finds what we find
+    command = [sys.executable, "-B", "-P", "-S", "-m", module, argument]  # -S: it needs no `site`
+    places = [Path(__file__).parents[1], *sys.path]  # it finds what we find, ourselves too
+    ours = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, places))}
     too_long = UnreadableError("time_limit", f"takes over {CPU_SECONDS} seconds to read; split it up")
     try:
         done = subprocess.run(
