@@ -18,6 +18,7 @@ from qa.training.prepare import (
     MEASURING_ONLY,
     OF_AFFAIRS,
     Example,
+    Neighbours,
     augment,
     development_examples,
     features,
@@ -153,6 +154,14 @@ def test_training_examples_may_name_such_a_set_with_a_share_of_0(data: Path) -> 
     assert mixed(data, squad1_train=1.0, clapnq_dev=0.0)
 
 
+def test_training_examples_refuses_an_augmentation_that_there_is_not(data: Path) -> None:
+    mix = {"seed": 1, "passages": 1, "hard_negatives": 0, "swapped": 0, "sets": {"squad1_train": 1.0}}
+    with pytest.raises(
+        ValueError, match="unknown in the mix's augment: typos; known: drop_question_mark, keywords, typo"
+    ):
+        training_examples(data, mix | {"augment": {"typos": 0.3}}, NEVER)
+
+
 def test_the_shipped_recipe_trains_on_no_measuring_set() -> None:
     import tomllib
 
@@ -186,6 +195,16 @@ def test_hard_negatives_are_the_nearest_context_without_the_answer() -> None:
     others = [example(CONTEXTS[1], "?", "7"), example(CONTEXTS[2], "?", "Ilse"), example(CONTEXTS[3], "?", "300")]
     first = next(hard_negatives([asked, *others], share=1.0, rng=random.Random(0)))
     assert (first.context, first.answers, first.question) == (CONTEXTS[1], (), asked.question)
+
+
+def test_nearest_of_an_unanswerable_question_are_of_other_titles_for_its_own_may_answer_it_elsewhere() -> None:
+    asked = example(CONTEXTS[0], "Who runs the harbour?", title="harbour")
+    told = [
+        example(c, "?", title=title)
+        for c, title in zip(CONTEXTS[1:], ("ferry", "harbour", "ferry", "boats"), strict=True)
+    ]
+    found = Neighbours([asked, *told], random.Random(0)).nearest(asked, 9)
+    assert {e.context for e in found} == {CONTEXTS[1], CONTEXTS[3], CONTEXTS[4]}
 
 
 @given(seed=st.integers(0, 999), share=st.sampled_from([0.0, 0.3, 1.0]))
@@ -602,7 +621,7 @@ def test_own_stories_are_told_in_several_passages_of_one_title() -> None:
         if path.parent.name in OF_AFFAIRS:
             for e in passages_with_questions(path, path.parent.name):
                 told.setdefault(e.title, set()).add(e.context)
-    assert len(told) == 87 + 132 + 168 + 48
+    assert len(told) == 87 + 132 + 168 + 48 + 48
     assert {len(contexts) for contexts in told.values()} == {6}
 
 

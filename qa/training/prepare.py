@@ -29,7 +29,7 @@ MEASURING_ONLY = frozenset(
     {"squadshifts_new_wiki", "clapnq_dev", "chroma_quotes", "quotesum_dev", "mtrag_un", "canard_dev", "selqa"}
 )
 MAX_QUESTION_CHARS = 400  # the rest of a longer question is cut off
-OF_AFFAIRS = ("stories", "affairs", "allusions", "whereabouts")
+OF_AFFAIRS = ("stories", "affairs", "allusions", "whereabouts", "counterparts")
 DRAWN = 300  # contexts looked through for a similar one
 OWN = Path(__file__).parent / "questions"
 STOP_WORDS = frozenset(
@@ -165,14 +165,16 @@ class Neighbours:
         """Return this question on the n other contexts with most content words in common with it, answers left out.
 
         They are contexts of the same title, or of up to DRAWN of the whole set where a title has hardly any other,
-        and hold no answer as text. Fewer than n if there are not enough.
+        and hold no answer as text. What the example's own context does not answer, another of its title may, and how it
+        would be put is not known: then they are of other titles only. Fewer than n if there are not enough.
         """
-        pool = self._siblings[example.source][example.title]
+        title = self._siblings[example.source][example.title]
+        pool, left_out = (title, {example.context}) if example.answers else ([], set(title))
         if len(pool) <= 3:
             everything = self._everything[example.source]
             pool = self._rng.sample(everything, min(DRAWN, len(everything)))
         wanted, golds = content_words(example.question), [text.lower() for text in example.answer_texts]
-        strangers = [c for c in pool if c != example.context and not any(gold in c.lower() for gold in golds)]
+        strangers = [c for c in pool if c not in left_out and not any(gold in c.lower() for gold in golds)]
         nearest = heapq.nlargest(n, strangers, key=lambda c: len(wanted & self._words[c]))
         return [replace(example, example_id=f"{example.example_id}-negative", context=c, answers=()) for c in nearest]
 
@@ -260,12 +262,16 @@ def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, f
 
     Each is a group of `mix["passages"]` examples, which put one question to several passages; an answer is only in
     the first.
-    Raises ValueError if the mix names a set that is for measuring only.
+    Raises ValueError if the mix names a set that is for measuring only, or an augmentation that there is not.
     """
     rng = random.Random(mix["seed"])
     if forbidden := MEASURING_ONLY & {name for name, times in mix["sets"].items() if times}:
         raise ValueError(
             f"for measuring only, never trained on: {', '.join(sorted(forbidden))}; take it out of the mix"
+        )
+    if unknown := mix.get("augment", {}).keys() - augmentation.keys():
+        raise ValueError(
+            f"unknown in the mix's augment: {', '.join(sorted(unknown))}; known: {', '.join(augmentation)}"
         )
     augmentation = augmentation | mix.get("augment", {})
     groups: list[tuple[Example, ...]] = []
