@@ -29,12 +29,8 @@ ASKED = [  # written for this test, in the words of the articles; not from eval/
     ("How much cash was hidden in a corrupt official's flat?", "31 million"),
     ("Who is a political researcher with the Chinese Academy of Governance?", "Kong Xinfeng"),
     ("How many corrupt fugitives are still at large in foreign countries?", "946"),
+    ("Where did APEC adopt the Beijing Declaration on Fighting Corruption?", "Beijing"),
 ]
-MISSED = pytest.param(
-    "Where did APEC adopt the Beijing Declaration on Fighting Corruption?",
-    "Beijing",
-    marks=pytest.mark.xfail(reason="APEC's own name is given for the place", strict=True),
-)
 EVERY = ["Who wrote Hamlet?", *(question for question, _ in ASKED), *EXAMPLES]
 
 
@@ -85,7 +81,7 @@ def test_the_calibration_is_that_of_the_shipped_reader(shipped: Assistant) -> No
     assert 0 < shipped.calibration.threshold < 1
 
 
-@pytest.mark.parametrize(("question", "expected"), [*ASKED, MISSED])
+@pytest.mark.parametrize(("question", "expected"), ASKED)
 def test_a_plain_question_is_answered(shipped: Assistant, question: str, expected: str) -> None:
     reply = shipped.ask(question)
     assert reply.status == "answered"
