@@ -65,6 +65,18 @@ def test_readme_example_prints_what_it_shows(program: str, shown: str, tmp_path:
     assert done.stdout.strip() == shown.strip()
 
 
+@pytest.mark.model
+def test_readme_shows_what_the_first_command_prints(tmp_path: Path) -> None:
+    """All but the percentage: another processor's rounding may turn its last digit."""
+    ((question, shown),) = re.findall(r'^\$ make ask Q="([^"]+)"\n(.*?)^```', readme(), re.MULTILINE | re.DOTALL)
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-m", "qa", "ask", question], env=env, capture_output=True, text=True, encoding="utf-8"
+    )
+    printed, said = (re.sub(r"\d+%", "%", " ".join(text.split())) for text in (done.stdout, shown))
+    assert printed == said
+
+
 def test_readme_names_make_targets_that_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
