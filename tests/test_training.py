@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import thorough
 
+from qa.datatypes import Passage, ScoredSpan, Span
+from qa.training.evaluate import measure
 from qa.training.prepare import (
     MEASURING_ONLY,
     OF_AFFAIRS,
@@ -635,3 +637,27 @@ def test_own_questions_for_development_share_no_passage_with_those_for_training(
     assert trained
     assert held_out
     assert not trained & held_out
+
+
+# measuring
+
+
+class Half:
+    """A reader that is right about the first half of the questions, and sure of it."""
+
+    def read(self, question: str, passages: Sequence[Passage], *, k: int) -> list[ScoredSpan]:
+        """The first word, or the last."""
+        (passage,) = passages
+        word, score = (0, 1.0) if int(question) < 30 else (-1, -1.0)
+        start = passage.text.index(text := passage.text.split()[word])
+        return [ScoredSpan(passage.document, Span(start, start + len(text)), score)]
+
+
+def test_measure_gives_every_figure_within_its_interval() -> None:
+    examples = [example("one two", str(number), *(["one"] if number % 3 else [])) for number in range(60)]
+    figures = measure(Half(), examples)  # type: ignore[arg-type]
+    assert (figures["n"], figures["f1"], figures["exact_match"]) == (60, 0.5, 0.5)
+    assert figures["auroc"] == 0.5  # a third of either half cannot be answered
+    for name in ("f1", "exact_match", "best_f1", "auroc"):
+        assert figures[f"{name}_low"] < figures[name] < figures[f"{name}_high"]
+        assert figures[f"{name}_high"] - figures[f"{name}_low"] < 0.4

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from qa.datatypes import Document, Passage, Span
@@ -13,6 +14,7 @@ from qa.reader import Reader
 from qa.training.prepare import Example, development_examples, misspell, read_set
 
 logger = logging.getLogger(__name__)
+RESAMPLES = 1000
 
 
 def predictions(reader: Reader, examples: Sequence[Example]) -> Iterator[tuple[str, float]]:
@@ -24,18 +26,34 @@ def predictions(reader: Reader, examples: Sequence[Example]) -> Iterator[tuple[s
 
 
 def measure(reader: Reader, examples: Sequence[Example]) -> dict[str, float]:
-    """F1 and exact match of the best span on the answerable ones; with unanswerable ones also best F1 and AUROC."""
-    texts, scores = zip(*predictions(reader, examples), strict=True)
-    answerable = np.array([bool(e.answers) for e in examples])
-    f1 = [token_f1(text, e.answer_texts) if e.answers else 0.0 for text, e in zip(texts, examples, strict=True)]
-    exact = [exact_match(text, e.answer_texts) if e.answers else 0.0 for text, e in zip(texts, examples, strict=True)]
-    figures = {"n": len(examples), "f1": float(np.mean(np.array(f1)[answerable]))}
-    figures["exact_match"] = float(np.mean(np.array(exact)[answerable]))
-    if not answerable.all():
-        best = best_f1(np.array(scores), np.array(f1), answerable)
-        figures |= {"best_f1": best.f1, "best_f1_threshold": best.threshold}
-        figures["auroc"] = auroc(np.array(scores)[answerable], np.array(scores)[~answerable])
-    return figures
+    """F1 and exact match of the best span on the answerable ones; with unanswerable ones also best F1 and AUROC.
+
+    Each comes with `_low` and `_high`, its 95 % interval over RESAMPLES drawings of as many examples, with replacement.
+    Source: Efron and Tibshirani 1993, chapter 13.
+    """
+    texts, found = zip(*predictions(reader, examples), strict=True)
+    scores, answerable = np.array(found), np.array([bool(e.answers) for e in examples])
+    f1, exact = (
+        np.array([score(text, e.answer_texts) if e.answers else 0.0 for text, e in zip(texts, examples, strict=True)])
+        for score in (token_f1, exact_match)
+    )
+
+    def figures(rows: NDArray[np.int64]) -> dict[str, float]:
+        yes = answerable[rows]
+        told = {"f1": float(f1[rows][yes].mean()), "exact_match": float(exact[rows][yes].mean())}
+        if not answerable.all():
+            told["best_f1"] = best_f1(scores[rows], f1[rows], yes).f1
+            told["auroc"] = auroc(scores[rows][yes], scores[rows][~yes])
+        return told
+
+    rng, n = np.random.default_rng(0), len(examples)
+    drawn = [figures(rng.integers(n, size=n)) for _ in range(RESAMPLES)]
+    whole = figures(np.arange(n))
+    limits = {name: np.quantile([one[name] for one in drawn], [0.025, 0.975]).tolist() for name in whole}
+    ranges = {
+        f"{name}_{end}": limit for name in whole for end, limit in zip(("low", "high"), limits[name], strict=True)
+    }
+    return {"n": n, **whole, **ranges}
 
 
 def evaluate(checkpoint: Path, data: Path, *, limit: int | None = None) -> dict[str, dict[str, float]]:
