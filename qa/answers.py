@@ -31,8 +31,8 @@ BEHIND = 9.0  # logits that sides may be apart
 TENFOLD = 10  # figures further apart are not of one thing
 ROUNDED = Decimal("1.05")  # "almost 15" and 14.8: nearer than this, one is the other's rounded form
 SHARED = 0.3  # of the shorter sentence's words, figures and small words aside, that the other's must have ...
-OF_ONE_MEASURE = Limits(unsure=-9.0, less_likely=0.05)  # ... unless both name one unit, or what they count
-OTHERWISE = Limits(unsure=-6.0, less_likely=0.3)
+OF_ONE_MEASURE = Limits(unsure=-9.0, less_likely=0.2)  # ... unless both name one unit, or what they count
+OTHERWISE = Limits(unsure=-6.0, less_likely=0.6)
 SUPPORT = 0.0  # a further place counts as saying it only if its span beats "not here" (score above 0)
 
 

@@ -83,13 +83,14 @@ def sentences_in(passage: Passage) -> list[Span]:
     return list(sentences[first:last])
 
 
-def whole_clusters(document: Document, span: Span, *, sentence: Span) -> Span:
-    """Widen a span of a sentence so that no edge cuts a cluster: a letter with its marks, an emoji with its joiners.
+def whole_clusters(document: Document, span: Span) -> Span:
+    """Widen a span so that no edge cuts a cluster: a letter with its marks, an emoji with its joiners.
 
     Source: Unicode Standard Annex 29, extended grapheme clusters.
     """
     start, end = span.start, span.end
-    for cluster in CLUSTER.finditer(document.text, sentence.start, sentence.end):
+    around = sentence_around(document, span)  # no sentence's edge cuts one
+    for cluster in CLUSTER.finditer(document.text, around.start, around.end):
         if cluster.start() < start < cluster.end():
             start = cluster.start()
         if cluster.start() < end < cluster.end():

@@ -1,6 +1,7 @@
 """How likely is an answer right? Features that exist anyway -> a calibrated probability; below a threshold, no answer.
 
-The calibration is a logistic regression, fitted by `python -m qa.training.calibrate` on development documents and
+The calibration is a logistic regression, scaled for the likeliest answer of a question: the others' numbers order them,
+but are rather too high. It is fitted by `python -m qa.training.calibrate` on development documents and
 shipped as plain numbers with the fingerprint of the reader it was fitted for. Another reader has none: its answers
 carry scores only. The same probability orders the answers of one question.
 """
@@ -92,7 +93,7 @@ class Calibration:
     threshold: float  # in (0, 1)
 
     def confidence(self, described: Features) -> float:
-        """The probability that the answer is right, in (0, 1)."""
+        """The probability that the answer is right if it is its question's likeliest, in (0, 1)."""
         logit = self.intercept + sum(weight * getattr(described, name) for name, weight in self.weights.items())
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 

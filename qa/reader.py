@@ -60,8 +60,8 @@ class Reader:
         """Return up to k spans of every passage, best first over all of them.
 
         A span's score is its start and end logit minus the same sum for "not here" in the same window, so scores
-        compare across passages: 0 means as likely as no answer, higher is better. Spans are whole words, all of one
-        sentence.
+        compare across passages: 0 means as likely as no answer, higher is better. Spans are of one sentence, and in it
+        of whole words and whole grapheme clusters.
         """
         if not passages:
             return []
@@ -141,8 +141,7 @@ def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: in
     is_context = np.array([sequence == 1 for sequence in encoding.sequence_ids])
     null = float(start[0] + end[0])
     words, offsets = encoding.word_ids, encoding.offsets
-    sentences = sentences_in(passage)
-    begins = [one.start - passage.span.start for one in sentences[1:]]
+    begins = [sentence.start - passage.span.start for sentence in sentences_in(passage)][1:]
     sentence = np.searchsorted(begins, [offset[0] for offset in offsets], side="right")
     sentence[~is_context] = -1
     found = []
@@ -152,6 +151,5 @@ def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: in
         while last + 1 < len(words) and sentence[last + 1] == sentence[last] and words[last + 1] == words[last]:
             last += 1
         span = Span(passage.span.start + offsets[first][0], passage.span.start + offsets[last][1])
-        whole = whole_clusters(passage.document, span, sentence=sentences[sentence[first]])
-        found.append(ScoredSpan(passage.document, whole, score - null))
+        found.append(ScoredSpan(passage.document, whole_clusters(passage.document, span), score - null))
     return found

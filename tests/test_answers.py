@@ -116,7 +116,7 @@ def test_conflicting_leaves_out_what_is_far_behind_or_far_less_likely() -> None:
     assert sides(span(A, "946", 5.0), span(C, "1,200", -3.9)) == ["946", "1,200"]
     assert sides(span(A, "946", 5.0), span(C, "1,200", -4.1)) == ["946"]
     first, other = merge([span(A, "946", 3.0), span(C, "1,200", 2.0)], limit=5)
-    for confidence, shown in ((0.31, 2), (0.29, 1)):
+    for confidence, shown in ((0.61, 2), (0.59, 1)):
         rated = [replace(first, confidence=1.0), replace(other, confidence=confidence)]
         assert len(conflicting(rated)) == shown
 
@@ -127,10 +127,10 @@ def test_conflicting_asks_less_of_figures_of_one_measure() -> None:
     unlike = "Among villagers of the valley the movement has counted 14,500 so far."
     first = span(document("1.txt", ministry), "6,200 people", -1.0)
     for text, quote, score, confidence, shown in (
-        (movement, "14,500 people", -8.9, 0.06, 2),
-        (movement, "14,500 people", -9.1, 0.06, 1),
-        (movement, "14,500 people", -8.9, 0.04, 1),
-        (unlike, "14,500", -5.9, 0.31, 1),
+        (movement, "14,500 people", -8.9, 0.21, 2),
+        (movement, "14,500 people", -9.1, 0.21, 1),
+        (movement, "14,500 people", -8.9, 0.19, 1),
+        (unlike, "14,500", -5.9, 0.61, 1),
         (f"{ministry} {movement}", "14,500 people", -2.0, 1.0, 2),
     ):
         one, other = merge([first, span(document("2.txt", text), quote, score)], limit=5)

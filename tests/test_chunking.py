@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import texts, thorough
 
-from qa.chunking import MAX_CHARS, chunk_document, sentence_around, split_sentences
+from qa.chunking import MAX_CHARS, chunk_document, sentence_around, split_sentences, whole_clusters
 from qa.datatypes import Document, Span
 from qa.documents import read_folder
 
@@ -241,3 +241,17 @@ def test_sentence_around_of_blanks_is_the_span() -> None:
 def test_sentence_around_refuses_a_span_after_the_text() -> None:
     with pytest.raises(ValueError, match=r"no characters 0\.\.9"):
         sentence_around(document_of("One."), Span(0, 9))
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "whole"),
+    [
+        ("He said cafe\u0301.", (8, 12), "cafe\u0301"),
+        ("A \U0001f44d\U0001f3fd for it", (2, 3), "\U0001f44d\U0001f3fd"),
+        ("A \U0001f44d\U0001f3fd for it", (3, 8), "\U0001f44d\U0001f3fd for"),
+        ("Plain words", (0, 5), "Plain"),
+    ],
+)
+def test_whole_clusters_widens_what_would_be_cut(text: str, span: tuple[int, int], whole: str) -> None:
+    place = document_of(text)
+    assert place.slice(whole_clusters(place, Span(*span))) == whole

@@ -67,7 +67,7 @@ def test_readme_example_prints_what_it_shows(program: str, shown: str, tmp_path:
 
 @pytest.mark.model
 def test_readme_shows_what_the_first_command_prints(tmp_path: Path) -> None:
-    """All but the percentage: another processor's rounding may turn its last digit."""
+    """All but blanks and the percentage, whose last digit another processor's rounding may turn."""
     ((question, shown),) = re.findall(r'^\$ make ask Q="([^"]+)"\n(.*?)^```', readme(), re.MULTILINE | re.DOTALL)
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(

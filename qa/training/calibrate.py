@@ -3,7 +3,8 @@
 Four kinds of development corpora, none of them trained on: the small running stories in `DATA/corpora`; two of this
 project's own passages, those in `questions/development` and those of the stories that are kept apart; corpora made
 here from SQuAD's development titles (with unanswerable twins and questions about other titles); and the development
-half of the evaluation questions. The regression is fitted on the running stories and SQuAD's, the threshold chosen on
+half of the evaluation questions. The regression is fitted on the running stories and SQuAD's and
+rescaled on the likeliest candidates, the threshold chosen on
 the running stories and the development half: the lowest confidence at which the wanted share of unanswerable
 questions is refused. This project's own are only measured.
 """
@@ -148,11 +149,11 @@ def _written(examples: Sequence[Example], folder: Path) -> list[Question]:
 
 
 def fit(rows: Sequence[Outcome]) -> tuple[dict[str, float], float]:
-    """Fit a logistic regression on every candidate, then stretch it to say how often the likeliest of one is right.
+    """Fit a logistic regression on every candidate, then rescale it on the likeliest candidate of every question.
 
-    Returns a weight per feature (as they are) and the intercept. A question's candidates lean on each other, so the
-    first fit orders them well, but its numbers are too low for the one that is shown.
-    Source of the second step: Platt 1999, section 2, without his smoothing of the targets.
+    Returns a weight per feature (as they are) and the intercept. The first fit orders candidates well, but its numbers
+    are too low for the one that is shown.
+    Source of the second step: Platt 1999, section 2, with scikit-learn's penalty in place of his smoothed targets.
     """
     candidates = [_values(row) for row in rows]
     right = [[candidate.right for candidate in row.candidates] for row in rows]
@@ -160,13 +161,14 @@ def fit(rows: Sequence[Outcome]) -> tuple[dict[str, float], float]:
     mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
     weights, intercept = _regression((values - mean) / scale, list(chain.from_iterable(right)))
     weights = weights / scale
-    logits = [found @ weights + intercept - weights @ mean for found in candidates]
+    intercept -= weights @ mean
+    logits = [found @ weights + intercept for found in candidates]
     likeliest = [int(found.argmax()) for found in logits]
-    (stretch,), shift = _regression(
+    (slope,), shift = _regression(
         np.array([[found[at]] for found, at in zip(logits, likeliest, strict=True)]),
         [found[at] for found, at in zip(right, likeliest, strict=True)],
     )
-    weights, intercept = stretch * weights, stretch * (intercept - weights @ mean) + shift
+    weights, intercept = slope * weights, slope * intercept + shift
     return {name: round(float(w), 5) for name, w in zip(NAMES, weights, strict=True)}, round(float(intercept), 5)
 
 

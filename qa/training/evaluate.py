@@ -28,36 +28,35 @@ def predictions(reader: Reader, examples: Sequence[Example]) -> Iterator[tuple[s
 def measure(reader: Reader, examples: Sequence[Example]) -> dict[str, float]:
     """F1 and exact match of the best span on the answerable ones; with unanswerable ones also best F1 and AUROC.
 
-    Each comes with `_low` and `_high`, its 95 % interval over RESAMPLES drawings of as many examples, with replacement.
+    Each comes with `_low` and `_high`, its 95 % percentile bootstrap interval over RESAMPLES of the examples, of which
+    there must be so many of either kind that none lacks one.
     Source: Efron and Tibshirani 1993, chapter 13.
     """
-    texts, found = zip(*predictions(reader, examples), strict=True)
-    scores, answerable = np.array(found), np.array([bool(e.answers) for e in examples])
+    texts, logits = zip(*predictions(reader, examples), strict=True)
+    scores, answerable = np.array(logits), np.array([bool(e.answers) for e in examples])
     f1, exact = (
         np.array([score(text, e.answer_texts) if e.answers else 0.0 for text, e in zip(texts, examples, strict=True)])
         for score in (token_f1, exact_match)
     )
 
-    def figures(rows: NDArray[np.int64]) -> dict[str, float]:
-        yes = answerable[rows]
-        told = {"f1": float(f1[rows][yes].mean()), "exact_match": float(exact[rows][yes].mean())}
+    def figures_of(rows: NDArray[np.int64]) -> dict[str, float]:
+        positive = answerable[rows]
+        figures = {"f1": float(f1[rows][positive].mean()), "exact_match": float(exact[rows][positive].mean())}
         if not answerable.all():
-            told["best_f1"] = best_f1(scores[rows], f1[rows], yes).f1
-            told["auroc"] = auroc(scores[rows][yes], scores[rows][~yes])
-        return told
+            figures["best_f1"] = best_f1(scores[rows], f1[rows], positive).f1
+            figures["auroc"] = auroc(scores[rows][positive], scores[rows][~positive])
+        return figures
 
     rng, n = np.random.default_rng(0), len(examples)
-    drawn = [figures(rng.integers(n, size=n)) for _ in range(RESAMPLES)]
-    whole = figures(np.arange(n))
-    limits = {name: np.quantile([one[name] for one in drawn], [0.025, 0.975]).tolist() for name in whole}
-    ranges = {
-        f"{name}_{end}": limit for name in whole for end, limit in zip(("low", "high"), limits[name], strict=True)
-    }
-    return {"n": n, **whole, **ranges}
+    figures = figures_of(np.arange(n))
+    resamples = [figures_of(rng.integers(n, size=n)) for _ in range(RESAMPLES)]
+    intervals = {name: np.quantile([one[name] for one in resamples], [0.025, 0.975]).tolist() for name in figures}
+    ends = {f"{name}_{end}": intervals[name][at] for name in figures for at, end in enumerate(("low", "high"))}
+    return {"n": n, **figures, **ends}
 
 
-def evaluate(checkpoint: Path, data: Path, *, limit: int | None = None) -> dict[str, dict[str, float]]:
-    """Measure a checkpoint on every set. limit: only the first so many examples of each."""
+def evaluate(checkpoint: Path, data: Path) -> dict[str, dict[str, float]]:
+    """Measure a checkpoint on every set."""
     import random
 
     reader = Reader(str(checkpoint))
@@ -75,6 +74,6 @@ def evaluate(checkpoint: Path, data: Path, *, limit: int | None = None) -> dict[
     }
     figures = {}
     for name, examples in sets.items():
-        figures[name] = measure(reader, examples[:limit])
+        figures[name] = measure(reader, examples)
         logger.info("%s: %s", name, {key: round(value, 4) for key, value in figures[name].items()})
     return figures
