@@ -91,6 +91,8 @@ def whole_clusters(document: Document, span: Span) -> Span:
     start, end = span.start, span.end
     around = sentence_around(document, span)  # no sentence's edge cuts one
     for cluster in CLUSTER.finditer(document.text, around.start, around.end):
+        if cluster.group()[0].isspace():  # a mark on a blank
+            continue
         if cluster.start() < start < cluster.end():
             start = cluster.start()
         if cluster.start() < end < cluster.end():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from embeddings.encoder import ModelNotFoundError, fingerprint, model_folder, reading_model
 from embeddings.runtime import INPUTS, Network, Source, TorchNetwork, network, padded
-from qa.chunking import sentences_in, whole_clusters
+from qa.chunking import sentence_around, sentences_in, whole_clusters
 from qa.datatypes import Passage, ScoredSpan, Span
 from qa.decode import best_spans
 
@@ -21,6 +21,7 @@ STRIDE = 48  # word pieces that neighbouring windows of a long passage share
 MAX_QUESTION = 64  # word pieces; the rest of a longer question is not read
 MAX_ANSWER = 48  # word pieces
 TOKENS_PER_BATCH = 4096
+BREAKS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x1f\x85"), " ")  # BERT's tokenizer drops them, and joins two words
 Logits = NDArray[np.float32]
 
 
@@ -78,7 +79,7 @@ class Reader:
         if len(asked.ids) > MAX_QUESTION:
             question = question[: asked.offsets[MAX_QUESTION - 1][1]]
         tokenizer.enable_truncation(max_length=MAX_LENGTH, stride=STRIDE, strategy="only_second")
-        encodings = tokenizer.encode_batch([(question, passage.text) for passage in passages])
+        encodings = tokenizer.encode_batch([(question, passage.text.translate(BREAKS)) for passage in passages])
         return [
             Window(number, window)
             for number, encoding in enumerate(encodings)
@@ -140,7 +141,8 @@ def _checkpoint(folder: Path) -> Source:
 def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: int) -> list[ScoredSpan]:
     is_context = np.array([sequence == 1 for sequence in encoding.sequence_ids])
     null = float(start[0] + end[0])
-    words, offsets = encoding.word_ids, encoding.offsets
+    words: list[int] = encoding.word_ids
+    offsets: list[tuple[int, int]] = encoding.offsets
     begins = [sentence.start - passage.span.start for sentence in sentences_in(passage)][1:]
     sentence = np.searchsorted(begins, [offset[0] for offset in offsets], side="right")
     sentence[~is_context] = -1
@@ -150,6 +152,10 @@ def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: in
             first -= 1
         while last + 1 < len(words) and sentence[last + 1] == sentence[last] and words[last + 1] == words[last]:
             last += 1
-        span = Span(passage.span.start + offsets[first][0], passage.span.start + offsets[last][1])
+        begin, end = passage.span.start + offsets[first][0], passage.span.start + offsets[last][1]
+        stop = sentence_around(
+            passage.document, Span(begin, begin + 1)
+        ).end  # subtle: a form feed ends a sentence, no token
+        span = Span(begin, min(end, stop))
         found.append(ScoredSpan(passage.document, whole_clusters(passage.document, span), score - null))
     return found

@@ -55,7 +55,8 @@ def test_spans_are_exact_slices_of_one_sentence_and_cut_no_cluster(text: str, qu
     reader._network.random = np.random.default_rng(seed)
     place = document("odd.txt", text)
     sentences = split_sentences(text)
-    inside = {i for found in regex.finditer(r"\X", text) for i in range(found.start() + 1, found.end())}
+    clusters = [found for found in regex.finditer(r"\X", text) if not found.group()[0].isspace()]
+    inside = {i for found in clusters for i in range(found.start() + 1, found.end())}
     for span in reader.read(question, chunk_document(place), k=5):
         citation = cite(span)
         assert citation.span == span.span
@@ -63,6 +64,14 @@ def test_spans_are_exact_slices_of_one_sentence_and_cut_no_cluster(text: str, qu
         assert citation.context == text[citation.sentence.start : citation.sentence.end]
         assert sum(one.contains(span.span) for one in sentences) == 1
         assert not inside & {span.span.start, span.span.end}
+
+
+@pytest.mark.parametrize("end", ["\f", "\v", "\x85", "\x1c", "\u2028", "\n"])
+def test_words_on_both_sides_of_a_break_are_two(end: str) -> None:
+    place = document("page.txt", f"A{end}China")
+    found = reader.read("", chunk_document(place), k=9)
+    assert {place.slice(span.span) for span in found} <= {"A", "China"}
+    assert found
 
 
 def test_a_passage_may_begin_and_end_within_a_sentence() -> None:
