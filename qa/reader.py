@@ -141,8 +141,7 @@ def _checkpoint(folder: Path) -> Source:
 def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: int) -> list[ScoredSpan]:
     is_context = np.array([sequence == 1 for sequence in encoding.sequence_ids])
     null = float(start[0] + end[0])
-    words: list[int] = encoding.word_ids
-    offsets: list[tuple[int, int]] = encoding.offsets
+    words, offsets = encoding.word_ids, encoding.offsets
     begins = [sentence.start - passage.span.start for sentence in sentences_in(passage)][1:]
     sentence = np.searchsorted(begins, [offset[0] for offset in offsets], side="right")
     sentence[~is_context] = -1
@@ -152,10 +151,8 @@ def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: in
             first -= 1
         while last + 1 < len(words) and sentence[last + 1] == sentence[last] and words[last + 1] == words[last]:
             last += 1
-        begin, end = passage.span.start + offsets[first][0], passage.span.start + offsets[last][1]
-        stop = sentence_around(
-            passage.document, Span(begin, begin + 1)
-        ).end  # subtle: a form feed ends a sentence, no token
-        span = Span(begin, min(end, stop))
+        span = Span(passage.span.start + offsets[first][0], passage.span.start + offsets[last][1])
+        edge = sentence_around(passage.document, Span(span.start, span.start + 1)).end
+        span = Span(span.start, min(span.end, edge))  # a word of over 100 letters is one piece, and may cross it
         found.append(ScoredSpan(passage.document, whole_clusters(passage.document, span), score - null))
     return found
