@@ -324,14 +324,14 @@ def indexed(
     }
     if known and corpus == before and {**about, **promises} == about:
         return Indexed(known, skipped, before)
-    passages = [passage for document in corpus.documents for passage in chunk_document(document)]
+    passages = (passage for document in corpus.documents for passage in chunk_document(document))
     embedding = partial(progress, "text", "") if progress else None
     retriever = Retriever.build(passages, encoder, known=known, progress=embedding)
     made = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": version("quotewise"),
         "folder": str(folder.resolve()),
-        "passages": len(passages),
+        "passages": len(retriever.passages),
         "probe": retriever.probe,
     }
     store.save(place, retriever.to_blobs(), about={**promises, **made})

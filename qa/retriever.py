@@ -7,7 +7,7 @@ among the POOL nearest, or among the POOL best by words.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
 from typing import Any, overload
@@ -116,7 +116,7 @@ class Retriever:
     @classmethod
     def build(
         cls,
-        passages: Sequence[Passage],
+        passages: Iterable[Passage],
         encoder: Encoder,
         *,
         known: "Retriever | None" = None,
@@ -127,7 +127,7 @@ class Retriever:
         With and without `known` the result is the same. Progress is told after a batch how many texts were done, and
         of how many. Raises IndexStoreError if the encoder gives other vectors than when `known` was made.
         """
-        sentences = _sentences(passages)
+        passages, sentences = _with_sentences(passages)
         titled = [indexed_text(passage) for passage in passages]
         texts = titled + _texts(passages, sentences)
         rows, vectors = known._rows_and_vectors() if known else ({}, None)
@@ -258,13 +258,18 @@ def read_documents(blobs: Mapping[str, bytes]) -> list[Document]:
     ]
 
 
-def _sentences(passages: Sequence[Passage]) -> NDArray[np.int64]:
-    """Every sentence of the passages once: start, end, and the first and last of the passages that hold it."""
+def _with_sentences(passages: Iterable[Passage]) -> tuple[list[Passage], NDArray[np.int64]]:
+    """The passages, and every sentence of them once: start, end, and the first and last of the passages that hold it.
+
+    Passages that are only being cut, document by document, are met while their document's sentences are remembered.
+    """
+    listed: list[Passage] = []
     found: dict[tuple[str, Span], list[int]] = {}
     for row, passage in enumerate(passages):
+        listed.append(passage)
         for span in sentences_in(passage):
             found.setdefault((passage.document.document_id, span), [span.start, span.end, row, row])[3] = row
-    return np.array(list(found.values()), dtype=np.int64).reshape(-1, 4)
+    return listed, np.array(list(found.values()), dtype=np.int64).reshape(-1, 4)
 
 
 def _texts(passages: Sequence[Passage], sentences: NDArray[np.int64]) -> list[str]:
