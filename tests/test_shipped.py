@@ -15,7 +15,9 @@ from test_assistant import assert_contract, citations
 
 from qa.assistant import Assistant
 from qa.cli import EXAMPLES, shipped_documents
+from qa.confidence import UNCALIBRATED_THRESHOLD
 from qa.datatypes import Reply
+from qa.reader import DEFAULT_READER, Reader
 
 pytestmark = pytest.mark.model
 ROOT = Path(__file__).parent.parent
@@ -109,6 +111,31 @@ def test_asking_alone_and_together_gives_the_same(shipped: Assistant) -> None:
         for one, other in zip(alone.answers, together.answers, strict=True):
             assert one.score == pytest.approx(other.score, abs=1e-3)
             assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
+
+
+def test_the_compiled_reader_reads_as_torch_does(shipped: Assistant) -> None:
+    torch_one, same = Reader(runtime="torch"), []
+    for question in [*EVERY, *from_eval(20)]:
+        for passage in [hit.passage for hit in shipped.retriever.retrieve(question, k=4)]:
+            ours, theirs = (reader.read(question, [passage], k=1)[0].span for reader in (shipped.reader, torch_one))
+            same.append(ours == theirs)
+    assert len(same) >= 100
+    assert sum(same) >= 0.99 * len(same)
+
+
+def test_another_reader_may_be_named_and_gives_scores_without_confidence(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer, BertConfig, BertForQuestionAnswering
+
+    place = tmp_path / "tiny"
+    AutoTokenizer.from_pretrained(DEFAULT_READER).save_pretrained(place)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    BertForQuestionAnswering(BertConfig(vocab_size=30_522, **sizes)).save_pretrained(place)
+    assistant = Assistant.from_folder(SEEDS, index=tmp_path / "index", reader=str(place))
+    reply = assistant.ask(ASKED[0][0])
+    assert reply.manifest.reader.startswith(str(place))
+    assert (assistant.calibration, assistant.threshold) == (None, UNCALIBRATED_THRESHOLD)
+    assert_exact(reply)
+    assert all(answer.confidence is None for answer in reply.answers)
 
 
 def test_asking_again_gives_the_same(shipped: Assistant, index: Path) -> None:
