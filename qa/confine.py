@@ -23,15 +23,7 @@ def run_confined(module: str, argument: str, data: bytes) -> bytes:
 
     Raises UnreadableError: time_limit if it took too long, crashed if it failed in any other way.
     """
-    command = [
-        sys.executable,
-        "-B",
-        "-P",
-        "-S",
-        "-m",
-        module,
-        argument,
-    ]  # -S: sooner ready, without `site` and its .pth files
+    command = [sys.executable, "-BPS", "-m", module, argument]  # -S: sooner ready, without `site` and its .pth files
     places = [*sys.path, str(Path(__file__).parents[1])]  # it finds what we find, ourselves too
     ours = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, places))}
     too_long = UnreadableError("time_limit", f"takes over {CPU_SECONDS} seconds to read; split it up")
