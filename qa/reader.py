@@ -1,5 +1,6 @@
 """A question and passages -> scored spans, with an extractive question-answering model."""
 
+import json
 from collections.abc import Sequence
 from functools import cached_property, partial
 from operator import itemgetter
@@ -20,6 +21,8 @@ MAX_LENGTH = 192  # word pieces of question + passage in one window; trained wit
 STRIDE = 48  # word pieces that neighbouring windows of a long passage share
 MAX_QUESTION = 64  # word pieces; the rest of a longer question is not read
 MAX_ANSWER = 48  # word pieces
+TITLED = "reads_titles"  # in a checkpoint's config.json: it was trained with documents' titles before questions
+MAX_TITLE_CHARS = 120  # the rest of a longer title is not read
 TOKENS_PER_BATCH = 4096
 BREAKS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x1f\x85"), " ")  # BERT's tokenizer drops them, and joins two words
 Logits = NDArray[np.float32]
@@ -49,6 +52,7 @@ class Reader:
         self.name = "quotewise-reader" if name == DEFAULT_READER else name
         self.fingerprint = fingerprint(self.folder)
         self.runtime = runtime
+        self._titled = bool(json.loads((self.folder / "config.json").read_text(encoding="utf-8")).get(TITLED))
 
     @cached_property
     def _network(self) -> Network:
@@ -75,11 +79,13 @@ class Reader:
     def _windows(self, question: str, passages: Sequence[Passage]) -> list[Window]:
         tokenizer = self._network.tokenizer
         tokenizer.no_truncation()
-        asked = tokenizer.encode(question, add_special_tokens=False)
-        if len(asked.ids) > MAX_QUESTION:
-            question = question[: asked.offsets[MAX_QUESTION - 1][1]]
+        whole = tokenizer.encode(question, add_special_tokens=False)
+        if len(whole.ids) > MAX_QUESTION:
+            question = question[: whole.offsets[MAX_QUESTION - 1][1]]
         tokenizer.enable_truncation(max_length=MAX_LENGTH, stride=STRIDE, strategy="only_second")
-        encodings = tokenizer.encode_batch([(question, passage.text.translate(BREAKS)) for passage in passages])
+        asked = [under(passage.document.title if self._titled else "", question) for passage in passages]
+        texts = [passage.text.translate(BREAKS) for passage in passages]
+        encodings = tokenizer.encode_batch(list(zip(asked, texts, strict=True)))
         return [
             Window(number, window)
             for number, encoding in enumerate(encodings)
@@ -98,6 +104,15 @@ class Reader:
                 length = len(windows[at].encoding.ids)
                 results.append((at, start[:length], end[:length]))
         return results
+
+
+def under(title: str, question: str) -> str:
+    """A question as it is put to a passage of a document with this title: many passages do not say what they are about.
+
+    >>> under("Rovers cannot pay the wages", "Who is the captain?")
+    'Rovers cannot pay the wages | Who is the captain?'
+    """
+    return f"{title[:MAX_TITLE_CHARS]} | {question}" if title else question
 
 
 def _checkpoint(folder: Path) -> Source:

@@ -24,12 +24,13 @@ import numpy as np
 from tqdm import tqdm
 
 from qa.followup import Turn, resolve
+from qa.reader import under
 
 MEASURING_ONLY = frozenset(
     {"squadshifts_new_wiki", "clapnq_dev", "chroma_quotes", "quotesum_dev", "mtrag_un", "canard_dev", "selqa"}
 )
 MAX_QUESTION_CHARS = 400  # the rest of a longer question is cut off
-OF_AFFAIRS = ("stories", "affairs", "allusions", "whereabouts", "counterparts")
+OF_AFFAIRS = ("stories", "affairs", "allusions", "whereabouts", "counterparts", "rivals", "excerpts")
 DRAWN = 300  # contexts looked through for a similar one
 OWN = Path(__file__).parent / "questions"
 STOP_WORDS = frozenset(
@@ -48,6 +49,7 @@ class Example:
     question: str
     context: str
     answers: tuple[tuple[int, int], ...]  # half-open character spans of context, best first
+    heading: str = ""  # what stands over the context as its document's title, if it is known
 
     @property
     def answer_texts(self) -> list[str]:
@@ -81,10 +83,10 @@ def _example(row: dict[str, Any], source: str) -> Example:
     elif len(answers) > 2:  # several annotators: the middle one by length speaks for them
         answers.sort(key=lambda span: span[1] - span[0])
         answers.insert(0, answers.pop(len(answers) // 2))
-    title = row["title"]
+    title, heading = row["title"], row.get("heading", row["title"]).replace("_", " ")
     if not title or source == "squadshifts_reddit":  # no title of its own: its context stands for it
-        title = hashlib.sha1(row["context"].encode()).hexdigest()
-    return Example(row["id"], source, title, row["question"].strip(), row["context"], tuple(answers))
+        title, heading = hashlib.sha1(row["context"].encode()).hexdigest(), ""
+    return Example(row["id"], source, title, row["question"].strip(), row["context"], tuple(answers), heading)
 
 
 def passages_with_questions(path: Path, source: str) -> Iterator[Example]:
@@ -95,26 +97,25 @@ def passages_with_questions(path: Path, source: str) -> Iterator[Example]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             passage = json.loads(line)
+            shared = {"context": passage["context"], "heading": passage.get("title", "")}
             for row in passage["questions"]:
-                yield _example(
-                    {**row, "context": passage["context"], "title": passage.get("story", passage["id"])}, source
-                )
+                yield _example({**row, **shared, "title": passage.get("story", passage["id"])}, source)
 
 
 def conversations(data: Path) -> Iterator[Example]:
     """Yield the later turns of conversations on passages of `authored`, each with what `resolve` puts before it."""
-    contexts = {e.title: e for e in read_set(data, "authored")}
+    first = {e.title: e for e in read_set(data, "authored")}
     with (data / "authored" / "conversations.jsonl").open(encoding="utf-8") as lines:
         for line in lines:
             conversation = json.loads(line)
-            passage = contexts[conversation["passage_id"]]
+            passage = first[conversation["passage_id"]]
             history: list[Turn] = []
             for number, turn in enumerate(conversation["turns"]):
                 texts = turn["answers"]
                 if history:
                     places = tuple((at := passage.context.index(text), at + len(text)) for text in texts)
                     asked, name = resolve(turn["question"], history), f"{conversation['id']}-{number}"
-                    yield Example(name, "conversations", passage.title, asked, passage.context, places)
+                    yield replace(passage, example_id=name, source="conversations", question=asked, answers=places)
                 history.append({"question": turn["question"], "answer": next(iter(texts), "")})
 
 
@@ -151,6 +152,7 @@ class Neighbours:
     """The contexts of some examples, to be asked for those that look like one and lack its answers."""
 
     def __init__(self, examples: Iterable[Example], rng: random.Random) -> None:
+        examples = list(examples)
         by_source: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         for e in examples:
             by_source[e.source][e.title].add(e.context)
@@ -159,6 +161,7 @@ class Neighbours:
             s: {title: sorted(found) for title, found in titles.items()} for s, titles in by_source.items()
         }
         self._words = {context: content_words(context) for found in self._everything.values() for context in found}
+        self._headings = {e.context: e.heading for e in examples}
         self._rng = rng
 
     def nearest(self, example: Example, n: int) -> list[Example]:
@@ -176,7 +179,8 @@ class Neighbours:
         wanted, golds = content_words(example.question), [text.lower() for text in example.answer_texts]
         strangers = [c for c in pool if c not in left_out and not any(gold in c.lower() for gold in golds)]
         nearest = heapq.nlargest(n, strangers, key=lambda c: len(wanted & self._words[c]))
-        return [replace(example, example_id=f"{example.example_id}-negative", context=c, answers=()) for c in nearest]
+        negative = replace(example, example_id=f"{example.example_id}-negative", answers=())
+        return [replace(negative, context=c, heading=self._headings[c]) for c in nearest]
 
 
 def hard_negatives(examples: Iterable[Example], *, share: float, rng: random.Random) -> Iterator[Example]:
@@ -292,7 +296,9 @@ def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, f
             others = mix["passages"] - 1
             near = neighbours.nearest(asked, 2 * others) if others else []
             if len(near) >= others:
-                groups.append((asked, *rng.sample(near, others)))
+                group = (asked, *rng.sample(near, others))
+                shown = rng.random() < mix.get("headings", 0.0)
+                groups.append(group if shown else tuple(replace(one, heading="") for one in group))
     rng.shuffle(groups)
     return groups
 
@@ -323,7 +329,9 @@ def features(
     for at in tqdm(range(0, len(groups), 1000), desc="tokenising", unit="k groups", mininterval=10):
         batch = groups[at : at + 1000]
         encodings = iter(
-            backend.encode_batch([(e.question[:MAX_QUESTION_CHARS], e.context) for group in batch for e in group])
+            backend.encode_batch(
+                [(under(e.heading, e.question[:MAX_QUESTION_CHARS]), e.context) for group in batch for e in group]
+            )
         )
         for group in batch:
             found = [_windows(example, next(encodings)) for example in group]
