@@ -1,6 +1,5 @@
 """A question and passages -> scored spans, with an extractive question-answering model."""
 
-import json
 from collections.abc import Sequence
 from functools import cached_property, partial
 from operator import itemgetter
@@ -52,7 +51,6 @@ class Reader:
         self.name = "quotewise-reader" if name == DEFAULT_READER else name
         self.fingerprint = fingerprint(self.folder)
         self.runtime = runtime
-        self._titled = bool(json.loads((self.folder / "config.json").read_text(encoding="utf-8")).get(TITLED))
 
     @cached_property
     def _network(self) -> Network:
@@ -83,7 +81,8 @@ class Reader:
         if len(whole.ids) > MAX_QUESTION:
             question = question[: whole.offsets[MAX_QUESTION - 1][1]]
         tokenizer.enable_truncation(max_length=MAX_LENGTH, stride=STRIDE, strategy="only_second")
-        asked = [under(passage.document.title if self._titled else "", question) for passage in passages]
+        titled = self._network.about.get(TITLED, False)
+        asked = [under(passage.document.title if titled else "", question) for passage in passages]
         texts = [passage.text.translate(BREAKS) for passage in passages]
         encodings = tokenizer.encode_batch(list(zip(asked, texts, strict=True)))
         return [
@@ -150,7 +149,8 @@ def _checkpoint(folder: Path) -> Source:
     tokenizer.backend_tokenizer.no_padding()
     known = getattr(model.config, "type_vocab_size", 0) > 1  # roberta and others know no token types
     inputs = INPUTS if known else INPUTS[:2]
-    return Source(StartsAndEnds(model), inputs, tokenizer.backend_tokenizer, {})
+    about = {TITLED: getattr(model.config, TITLED, False)}
+    return Source(StartsAndEnds(model), inputs, tokenizer.backend_tokenizer, about)
 
 
 def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: int) -> list[ScoredSpan]:

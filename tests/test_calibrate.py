@@ -1,10 +1,15 @@
 """qa/training/calibrate.py: the fit orders candidates, and says of the likeliest one how often it is right."""
 
+import json
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from qa.confidence import Calibration, Features
-from qa.training.calibrate import REFUSED, Candidate, Outcome, choose_threshold, fit, rate
+from qa.training.calibrate import REFUSED, Candidate, Outcome, choose_threshold, fit, own_stories, rate
+from qa.training.prepare import OWN
 
 
 def asked(number: int, seed: int = 0) -> list[Outcome]:
@@ -46,3 +51,24 @@ def test_choose_threshold_refuses_the_wanted_share_and_hardly_more() -> None:
     threshold = choose_threshold(confidences, answerable)
     refused = (confidences[~answerable] < threshold).mean()
     assert REFUSED <= refused < REFUSED + 1 / 101
+
+
+def test_own_stories_are_of_five_documents_which_hold_the_answers_as_whole_words(tmp_path: Path) -> None:
+    told = list(own_stories(tmp_path))
+    assert len(told) == 16
+    for place, questions in told:
+        texts = {path.name: path.read_text(encoding="utf-8") for path in place.iterdir()}
+        assert len(texts) == 5
+        assert 15 <= sum(not one.golds for one in questions) <= 25
+        for one in questions:
+            for name, start, text in one.golds:
+                assert texts[name][start : start + len(text)] == text
+                assert re.compile(rf"(?<!\w){re.escape(text)}(?!\w)").match(texts[name], start), (one.text, text)
+                assert "\n" not in text
+
+
+def test_own_stories_are_trained_on_by_nobody() -> None:
+    trained = " ".join(path.read_text(encoding="utf-8") for path in OWN.rglob("*.jsonl"))
+    for path in (OWN / "corpora").glob("*.json"):
+        for text in json.loads(path.read_text(encoding="utf-8"))["documents"].values():
+            assert not [line for line in text.splitlines() if len(line) > 80 and json.dumps(line)[1:-1] in trained]

@@ -19,7 +19,7 @@ from embeddings.runtime import INPUTS, Outputs
 from qa.answers import cite
 from qa.chunking import chunk_document, split_sentences
 from qa.datatypes import Passage, Span
-from qa.reader import DEFAULT_READER, Reader
+from qa.reader import DEFAULT_READER, MAX_TITLE_CHARS, TITLED, Reader
 
 
 class Guessing:
@@ -29,6 +29,7 @@ class Guessing:
 
     def __init__(self) -> None:
         self.tokenizer: Any = Tokenizer.from_file(str(Path(DEFAULT_READER) / "tokenizer.json"))
+        self.tokenizer.no_padding()
         self.about: dict[str, Any] = {}
         self.random = np.random.default_rng(0)
 
@@ -79,3 +80,32 @@ def test_a_passage_may_begin_and_end_within_a_sentence() -> None:
     found = reader.read("What?", [Passage(place, Span(6, 15))], k=3)
     assert found
     assert all(place.slice(span.span) in "wide cafe\u0301" for span in found)
+
+
+class Remembering(Guessing):
+    """Keeps what it was given."""
+
+    def run(self, arrays: Mapping[str, NDArray[np.int64]]) -> Outputs:
+        """Random logits."""
+        self.seen = [self.tokenizer.decode(row.tolist()) for row in arrays["input_ids"]]
+        return super().run(arrays)
+
+
+@pytest.mark.parametrize(
+    ("titled", "title", "seen"),
+    [
+        (True, "The new pier", "the new pier | who paid? it was built"),
+        (True, "", "who paid? it was built"),
+        (False, "The new pier", "who paid? it was built"),
+        (True, "pier " * 99, "pier " * (MAX_TITLE_CHARS // 5) + "| who paid? it was built"),
+    ],
+)
+def test_a_question_is_put_under_the_title_if_the_reader_was_trained_so(titled: bool, title: str, seen: str) -> None:
+    network = Remembering()
+    network.about = {TITLED: titled}
+    asked = GuessingReader()
+    asked.__dict__["_network"] = network
+    place = document("pier.txt", "It was built in 1911.", title=title)
+    spans = asked.read("Who paid?", chunk_document(place))
+    assert network.seen[0].startswith(seen)
+    assert all(place.slice(one.span) in place.text for one in spans)

@@ -5,6 +5,7 @@ import json
 import lzma
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from strategies import thorough
 
 from qa.datatypes import Passage, ScoredSpan, Span
+from qa.reader import under
 from qa.training.evaluate import measure
 from qa.training.prepare import (
     MEASURING_ONLY,
@@ -92,7 +94,7 @@ def mixed(data: Path, **mix: float) -> list[Example]:
 
 
 def grouped(data: Path, *, passages: int, **mix: float) -> list[tuple[Example, ...]]:
-    shares = {name: mix.pop(name, 0.0) for name in ("hard_negatives", "swapped")}
+    shares = {name: mix.pop(name, 0.0) for name in ("hard_negatives", "swapped", "headings")}
     return training_examples(data, {"seed": 1, "passages": passages, "sets": mix, **shares}, NEVER)
 
 
@@ -140,6 +142,29 @@ def test_training_examples_put_a_question_to_several_passages_of_which_the_first
             assert (other.question, other.title, other.answers) == (first.question, first.title, ())
             assert first.answer_texts[0] not in other.context
         assert len({first.context, *(other.context for other in others)}) == 3
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_training_examples_stand_under_their_headings_as_often_as_the_mix_says(data: Path, share: float) -> None:
+    groups = grouped(data, passages=2, squad1_train=20.0, headings=share)
+    titled = [group for group in groups if group[0].heading]
+    assert len(titled) / len(groups) == pytest.approx(share, abs=0.15)
+    assert all(one.heading for group in titled for one in group)
+    assert not any(one.heading for group in groups if group not in titled for one in group)
+
+
+def test_a_negative_stands_under_its_own_heading() -> None:
+    asked = replace(example(CONTEXTS[0], "When?", "1931"), heading="Marlow")
+    other = replace(example(CONTEXTS[1], "When?", "1888"), heading="Norrby")
+    (negative,) = Neighbours([asked, other], random.Random(0)).nearest(asked, 1)
+    assert (negative.context, negative.heading) == (CONTEXTS[1], "Norrby")
+
+
+def test_a_title_that_is_only_a_key_is_no_heading(tmp_path: Path) -> None:
+    write_set(tmp_path, "squadshifts_reddit", [row(1, "t3_x", CONTEXTS[0], "When?", "1931")])
+    write_set(tmp_path, "squad1_train", [row(1, "Old_Harbour", CONTEXTS[0], "When?", "1931")])
+    (nameless,), (named,) = (list(read_set(tmp_path, name)) for name in ("squadshifts_reddit", "squad1_train"))
+    assert [nameless.heading, named.heading] == ["", "Old Harbour"]
 
 
 def test_training_examples_leave_out_a_question_with_too_few_passages(data: Path) -> None:
@@ -354,6 +379,14 @@ def test_features_of_a_group_are_one_window_a_passage_and_the_first_holds_the_an
     made = windows(features(groups, tokenizer, max_length=48, stride=16))
     assert [tokenizer.decode(ids[first : last + 1]) for ids, _, first, last in made if last] == ["ilse brandt"]
     assert [bool(last) for *_, last in made] == [True, False, False, False]
+
+
+@pytest.mark.model
+def test_features_put_the_heading_before_the_question_as_the_reader_does(tokenizer: Any) -> None:
+    asked = replace(example(CONTEXTS[0], "When?", "1931"), heading="Old harbours")
+    ((ids, context_at, first, last),) = windows(features([(asked,)], tokenizer, max_length=64, stride=16))
+    assert ids[1 : context_at - 1] == tokenizer(under("Old harbours", "When?"))["input_ids"][1:-1]
+    assert tokenizer.decode(ids[first : last + 1]) == "1931"
 
 
 def made_features(lengths: Sequence[int]) -> dict[str, np.ndarray]:

@@ -59,7 +59,8 @@ def main() -> None:
     averaged = train(load, arguments.run, start_from=start_from, config=config)
     measure(averaged)
     if arguments.export:
-        export(averaged, arguments.export)
+        titled = any("headings" in mix for mix in config["mixes"].values())
+        export(averaged, arguments.export, reads_titles=titled)
 
 
 if __name__ == "__main__":

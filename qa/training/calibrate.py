@@ -1,7 +1,8 @@
 """Development questions asked end to end -> `qa/calibration.json`. In: documents with gold questions.
 
-Four kinds of development corpora, none of them trained on: the small running stories in `DATA/corpora`; two of this
-project's own passages, those in `questions/development` and those of the stories that are kept apart; corpora made
+Four kinds of development corpora, none of them trained on: small running stories of five articles, those in
+`DATA/corpora` and this project's own in `questions/corpora`; two of its own passages, those in `questions/development`
+and those of the stories that are kept apart; corpora made
 here from SQuAD's development titles (with unanswerable twins and questions about other titles); and the development
 half of the evaluation questions. The regression is fitted on the running stories and SQuAD's and
 rescaled on the likeliest candidates, the threshold chosen on
@@ -97,6 +98,16 @@ def stories(corpora: Path) -> Iterator[tuple[Path, list[Question]]]:
     for story in sorted(path for path in corpora.iterdir() if path.is_dir()):
         lines = (story / "questions.jsonl").read_text(encoding="utf-8").split("\n")
         yield story / "documents", [_question(json.loads(line)) for line in lines if line]
+
+
+def own_stories(folder: Path) -> Iterator[tuple[Path, list[Question]]]:
+    """Write the documents of every running story of this project's own; yield them with their questions."""
+    for path in sorted((OWN / "corpora").glob("*.json")):
+        story, place = json.loads(path.read_text(encoding="utf-8")), folder / path.stem / "documents"
+        place.mkdir(parents=True)
+        for name, text in story["documents"].items():
+            (place / name).write_text(text, encoding="utf-8", newline="")
+        yield place, [_question(row) for row in story["questions"]]
 
 
 def _question(row: dict[str, Any]) -> Question:
@@ -224,7 +235,7 @@ def main() -> None:
             return list(outcomes(Assistant.from_folder(documents, index=index, reader=arguments.reader), questions))
 
         examples = development_examples(arguments.data)
-        told = [run(*corpus) for corpus in stories(arguments.data / "corpora")]
+        told = [run(*corpus) for corpus in chain(stories(arguments.data / "corpora"), own_stories(place))]
         own = {corpus[0].name: run(*corpus) for corpus in own_corpora(arguments.data, place)}
         made = [run(*corpus) for corpus in made_corpora(examples, place, titles=arguments.titles, seed=0)]
         asked = [json.loads(line) for line in arguments.questions.read_text(encoding="utf-8").split("\n") if line]
