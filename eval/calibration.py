@@ -16,10 +16,9 @@ from eval.metrics import aurc, expected_calibration_error, risk_coverage
 from eval.report import Figure, Figures, is_right_answer
 from qa.assistant import Assistant
 from qa.citation import WORDS
-from qa.metrics import auroc
+from qa.metrics import auroc, bootstrap_interval
 
 ACCURACIES = (0.8, 0.9, 0.95)
-RESAMPLES = 1000
 BINS = 15
 Statistic = Callable[[NDArray[np.floating], NDArray[np.floating]], float]  # confidences, right -> a figure
 
@@ -62,7 +61,7 @@ def coverage_at(confidences: NDArray[np.floating], right: NDArray[np.floating], 
 
 
 def calibration_figures(rows: Sequence[Rated], threshold: float) -> Figures:
-    """The figures by name, each with its 95 % percentile interval over RESAMPLES resamples of the questions.
+    """The figures by name, each with its 95 % percentile interval over resamples of the questions.
 
     `refused` and `answered_when_found` are shares of the unanswerable questions and of those whose first candidate is
     right; a word's figure is the share of right answers among those shown with it.
@@ -93,12 +92,10 @@ def _figure(confidence: NDArray[np.floating], right: NDArray[np.floating], stati
     n = len(confidence)
     if not n:
         return Figure(None, 0)
-    draws = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
-    values = [value for at in draws if (value := _computed(statistic, confidence[at], right[at])) is not None]
     value = _computed(statistic, confidence, right)
     if value is None:
         return Figure(None, n)
-    return Figure(value, n, *map(float, np.quantile(values, [0.025, 0.975])))
+    return Figure(value, n, *bootstrap_interval(lambda at: _computed(statistic, confidence[at], right[at]), n))
 
 
 def _computed(statistic: Statistic, confidence: NDArray[np.floating], right: NDArray[np.floating]) -> float | None:
@@ -119,7 +116,7 @@ def plot(rows: Sequence[Rated], threshold: float, path: Path) -> None:
     bins = np.array_split(np.argsort(confidence, kind="stable"), min(BINS, len(rows)))
     reliability.plot([0, 1], [0, 1], color="0.7", linewidth=1)
     reliability.plot([confidence[b].mean() for b in bins], [right[b].mean() for b in bins], "o-", color="C0")
-    reliability.axvline(threshold, color="C3", linestyle=":", label=f"threshold {threshold:.2f}")
+    reliability.axvline(threshold, color="C3", linestyle=":", label=f"threshold {threshold:.3f}")
     reliability.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1), title="Reliability")
     reliability.legend()
     coverage, risk = risk_coverage(confidence, right)

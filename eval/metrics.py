@@ -1,10 +1,11 @@
-"""Hits, values and confidences in; retrieval figures, intervals and calibration out.
+"""Hits, values and confidences in; retrieval figures and calibration out.
 
-How an answer's text compares with a gold answer is in `qa/metrics.py`, because training needs it too.
+How an answer's text compares with a gold answer, and a figure's interval, are in `qa/metrics.py`, because training
+needs them too.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,30 +50,6 @@ def reciprocal_rank(rank: int | None) -> float:
     Source: Voorhees 1999 (TREC-8 question answering track).
     """
     return 0.0 if rank is None else 1 / rank
-
-
-def bootstrap_interval(
-    values: ArrayLike,
-    *,
-    statistic: Callable[..., NDArray[np.floating]] = np.mean,
-    n: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> tuple[float, float]:
-    """Return the percentile interval of a statistic over n resamples of the values, with replacement.
-
-    The values have shape (n_values,); the statistic is called as `statistic(resamples, axis=-1)`. Values that are
-    all equal give an interval of width 0, which says nothing about how few they are.
-
-    Raises ValueError if there are no values.
-    Source: Efron and Tibshirani 1993, chapter 13.
-    """
-    sample = np.asarray(values, dtype=float)
-    if not sample.size:
-        raise ValueError("an interval needs at least one value")
-    resamples = sample[np.random.default_rng(seed).integers(sample.size, size=(n, sample.size))]  # (n, n_values)
-    low, high = np.quantile(statistic(resamples, axis=-1), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def expected_calibration_error(confidences: ArrayLike, correct: ArrayLike, *, bins: int = 15) -> float:

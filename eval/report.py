@@ -13,7 +13,6 @@ import numpy as np
 from eval.dataset import HALVES, KINDS, Example
 from eval.metrics import (
     aurc,
-    bootstrap_interval,
     contains_phrase,
     expected_calibration_error,
     gold_rank,
@@ -22,7 +21,7 @@ from eval.metrics import (
 )
 from qa.datatypes import Answer, Citation, Manifest, Reply, Span
 from qa.followup import Turn
-from qa.metrics import exact_match, token_f1
+from qa.metrics import bootstrap_interval, exact_match, token_f1
 
 Ask = Callable[[str, Sequence[Turn]], Reply]  # question, history -> reply
 ReadGold = Callable[[str, str, Span], str]  # question, document id, gold span -> what the reader says given its passage
@@ -82,12 +81,12 @@ class Figure:
     high: float | None = None
 
     def __str__(self) -> str:
-        """Value, interval and n, as the tables have them."""
+        """Value, interval and n, as the tables have them: a mean with three decimals."""
         if self.value is None:
             return "-"
         if self.low is None:
             return f"{self.value:.4g} (n={self.n})"
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}] (n={self.n})"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] (n={self.n})"
 
 
 Figures = dict[str, Figure]  # by name
@@ -123,9 +122,14 @@ class Report:
         }
 
     def to_markdown(self) -> str:
-        """The figures as a table with a column for each half, then the main ones for each kind."""
+        """The figures as a table with a column for each half, then the main ones for each kind.
+
+        Of the recalls each kind has the one at the middle k. A kind that cannot be answered is `right` when refused.
+        """
         asked = {group: named for group, named in self.figures.items() if named["right"].n}
-        per_kind = ("right", "exact_match", "f1", "mrr", "sides_shown", "items_found")
+        recall = f"recall_at_{self.k_values[len(self.k_values) // 2]}"
+        per_kind = ["right", "answered_precision", "exact_match", "f1", recall, "mrr", "gold_passage_f1"]
+        per_kind += ["sides_shown", "items_found"]
         lines = [", ".join(f"{name} {value}" for name, value in each.to_dict().items()) for each in self.manifests]
         names = derive_figures((), self.k_values)
         lines += ["", *markdown_table(["figure", *asked], [[name, *(asked[g][name] for g in asked)] for name in names])]
@@ -310,7 +314,9 @@ def mean(values: Iterable[float | None]) -> Figure:
     known = [value for value in values if value is not None]
     if not known:
         return Figure(None, 0)
-    return Figure(float(np.mean(known)), len(known), *bootstrap_interval(known))
+    sample = np.array(known, dtype=float)
+    interval = bootstrap_interval(lambda at: float(sample[at].mean()), sample.size, resamples=2000)  # a mean is cheap
+    return Figure(float(sample.mean()), sample.size, *interval)
 
 
 def below_floors(report: Report, floors: Mapping[str, Mapping[str, float]]) -> list[str]:

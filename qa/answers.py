@@ -5,19 +5,13 @@ In: the reader's scored spans of one question; out: Answers without confidence, 
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import NamedTuple
 
 from embeddings.lexical import STOP_WORDS
 from qa.chunking import sentence_around
 from qa.datatypes import Answer, Citation, ScoredSpan
-from qa.values import LOOSE, MONTHS, Quantity, fold, quantity, same_value
-
-_YEAR = re.compile(
-    r"(?:(?:early|mid|late|end|beginning|middle|of|the|since|by|before|after|until|year|spring|summer|autumn|winter|"
-    rf"{MONTHS})\b[ -]*)*(?:1[5-9]|20)\d\d"
-)
-_ROUND = re.compile(r"\b(?:about|around|some|nearly|almost|roughly|approximately)\b", re.IGNORECASE)
+from qa.figures import Quantity
+from qa.values import Date, fold, reading, said, same_value
 
 
 class Limits(NamedTuple):
@@ -29,10 +23,10 @@ class Limits(NamedTuple):
 
 BEHIND = 9.0  # logits that sides may be apart
 TENFOLD = 10  # figures further apart are not of one thing
-ROUNDED = Decimal("1.05")  # "almost 15" and 14.8: nearer than this, one is the other's rounded form
 SHARED = 0.3  # of the shorter sentence's words, figures and small words aside, that the other's must have ...
 OF_ONE_MEASURE = Limits(unsure=-9.0, less_likely=0.2)  # ... unless both name one unit, or what they count
 OTHERWISE = Limits(unsure=-6.0, less_likely=0.6)
+BOUND = 32  # characters before a quote in which "more than" may stand
 SUPPORT = 0.0  # a further place counts as saying it only if its span beats "not here" (score above 0)
 
 
@@ -40,7 +34,8 @@ def merge(spans: Sequence[ScoredSpan], *, limit: int) -> list[Answer]:
     """Merge the spans of one question into at most limit answers, best first; their confidence is None.
 
     Spans that overlap in a document are one place, and the best of them speaks for it. Places with the same
-    value are one answer; places beyond the best one must have a score above SUPPORT to be cited.
+    value are one answer, unless what stands before it bounds one; places beyond the best one must have a score above
+    SUPPORT to be cited.
     """
     places: list[ScoredSpan] = []
     for span in sorted(spans, key=lambda s: (-s.score, s.document.document_id, s.span.start)):
@@ -48,13 +43,14 @@ def merge(spans: Sequence[ScoredSpan], *, limit: int) -> list[Answer]:
             places.append(span)
     groups: list[tuple[str, list[ScoredSpan]]] = []
     for place in places:
-        value = fold(place.document.slice(place.span))
+        value = _said(place)
         group = next((members for name, members in groups if same_value(name, value)), None)
         if group is None:
             groups.append((value, [place]))
         elif place.score > SUPPORT:
             group.append(place)
-    return [Answer(value, members[0].score, None, tuple(map(cite, members))) for value, members in groups[:limit]]
+    cited = [(members[0].score, tuple(map(cite, members))) for _, members in groups[:limit]]
+    return [Answer(fold(citations[0].quote), score, None, citations) for score, citations in cited]
 
 
 def cite(place: ScoredSpan) -> Citation:
@@ -65,11 +61,10 @@ def cite(place: ScoredSpan) -> Citation:
 def conflicting(answers: Sequence[Answer]) -> list[Answer]:
     """The answers to show: the first, likeliest one, and every other place's different figure for the same thing.
 
-    Two answers are sides of a disagreement when both are single figures of one kind (both years or neither, and of
-    one measure if both name one), the figures differ, but not TENFOLD, neither is only a looser or rounded form of the
-    other, and neither is far behind (BEHIND and Limits). If both say what they count or measure, that is enough, and
-    one document may hold both, in two sentences; else the sentences of two documents must share words (SHARED), or
-    they would be answers to different questions.
+    Two answers are sides of a disagreement when both are single figures of one kind (of one measure if both name one)
+    or both dates, no value fits both, figures are not TENFOLD apart, and neither is far behind (BEHIND and Limits). If
+    both say what they count or measure, that is enough, and one document may hold both, in two sentences; else the
+    sentences of two documents must share words (SHARED), or they would be answers to different questions.
     """
     sides = [answers[0]]
     for other in answers[1:]:
@@ -79,11 +74,17 @@ def conflicting(answers: Sequence[Answer]) -> list[Answer]:
 
 
 def _disagree(one: Answer, other: Answer) -> bool:
-    figure, rival = quantity(one.value), quantity(other.value)
-    if figure is None or rival is None or not _differ(one, other, figure, rival):
+    figure, rival = (_figure(answer.citations[0]) for answer in (one, other))
+    if isinstance(figure, Quantity) and isinstance(rival, Quantity):
+        less, more = sorted((abs(figure.number), abs(rival.number)))
+        if not figure.excludes(rival) or (less and more > TENFOLD * less):
+            return False
+        counted = bool(figure.rest) and figure.rest[-1:] == rival.rest[-1:]
+        alike = counted or bool(figure.unit and figure.unit == rival.unit)
+    elif isinstance(figure, Date) and isinstance(rival, Date) and figure.excludes(rival):
+        alike = False
+    else:
         return False
-    counted = bool(figure.rest) and figure.rest[-1:] == rival.rest[-1:]
-    alike = not _is_year(one) and (counted or bool(figure.unit and figure.unit == rival.unit))
     limits = OF_ONE_MEASURE if alike else OTHERWISE
     if min(one.score, other.score) <= limits.unsure or abs(one.score - other.score) > BEHIND:
         return False
@@ -98,25 +99,14 @@ def _disagree(one: Answer, other: Answer) -> bool:
     return len(around & about) >= max(1, SHARED * min(len(around), len(about)))
 
 
-def _differ(one: Answer, other: Answer, figure: Quantity, rival: Quantity) -> bool:
-    """Whether two figures are of one kind and cannot both be it."""
-    if any(LOOSE.search(answer.value) or len(answer.value.split()) > 6 for answer in (one, other)):
-        return False
-    if _is_year(one) != _is_year(other) or ("" not in (figure.unit, rival.unit) and figure.unit != rival.unit):
-        return False
-    less, more = sorted((figure.number, rival.number))
-    if _is_year(one) or not less:
-        return less != more
-    return more <= TENFOLD * less and more > less * (ROUNDED if _rounded(one) or _rounded(other) else 1)
+def _figure(place: Citation) -> Date | Quantity | None:
+    """What a short quote gives, read with the words before it that bind it."""
+    return reading(_said(place)) if len(fold(place.quote).split()) <= 6 else None
 
 
-def _rounded(answer: Answer) -> bool:
-    """Whether the quote, or what stands just before it, says that the figure is a round one."""
-    return bool(_ROUND.search(answer.citations[0].prefix[-15:] + answer.text))
-
-
-def _is_year(answer: Answer) -> bool:
-    return bool(_YEAR.fullmatch(answer.value)) and "," not in answer.text  # 2,014 is a count
+def _said(place: Citation | ScoredSpan) -> str:
+    start, end = place.span.start, place.span.end
+    return said(place.document.text[start:end], place.document.text[max(0, start - BOUND) : start])
 
 
 def _words_around(answer: Answer) -> set[str]:

@@ -22,9 +22,10 @@ from qa.chunking import MAX_CHARS, OVERLAP_SENTENCES, chunk_document
 from qa.confidence import UNCALIBRATED_THRESHOLD, Calibration, features, load_calibration
 from qa.datatypes import Answer, Citation, Corpus, Hit, Manifest, NoAnswer, Passage, Reason, Reply, ScoredSpan, Status
 from qa.documents import Progress, Selection, Skipped, read_folder
-from qa.followup import Turn, resolve
+from qa.followup import Turn, check_history, resolve
+from qa.inventory import files_of, table
 from qa.reader import DEFAULT_READER, Reader
-from qa.retriever import LAYOUT, Retriever
+from qa.retriever import LAYOUT, Retriever, check_layout
 from qa.spelling import Speller
 
 logger = logging.getLogger(__name__)
@@ -90,10 +91,10 @@ class Assistant:
         Raises NoDocumentsError if nothing in the folder can be read, IndexStoreError if the index is damaged or
         was made with another encoder, ModelNotFoundError if a model is not there.
         """
-        retriever, skipped, _ = indexed(Path(folder), index=index, encoder=SentenceEncoder(encoder), progress=progress)
-        for one in skipped:
-            logger.warning("skipped %s (%s): %s", one.path, one.reason, one.detail)
-        return cls._with_reader(retriever, reader, Path(folder))
+        done = indexed(Path(folder), index=index, encoder=SentenceEncoder(encoder), progress=progress)
+        for line in table(files_of(done.retriever, done.skipped)):
+            logger.warning("%s", line)
+        return cls._with_reader(done.retriever, reader, Path(folder))
 
     @classmethod
     def open(cls, index: str | Path, *, reader: str = DEFAULT_READER) -> "Assistant":
@@ -104,8 +105,7 @@ class Assistant:
         stored = store.load(Path(index))
         encoder = SentenceEncoder(stored.about["encoder"])
         _check_encoder(stored, encoder, Path(index))
-        if stored.about["layout"] != LAYOUT:
-            raise store.NoIndexError(f"the index in {index} was made by another version of quotewise; {store.REMEDY}")
+        check_layout(stored.about, Path(index))
         retriever = Retriever.from_blobs(stored.blobs, encoder, stored.about["probe"])
         return cls._with_reader(retriever, reader, Path(stored.about["folder"]))
 
@@ -132,9 +132,14 @@ class Assistant:
 
         k is the number of passages to read, by default chosen by the size of the corpus; among: only documents of
         this selection may answer.
-        Raises ValueError if k < 1 or the question is longer than 2,000 characters.
+        Raises ValueError if k < 1, the question is longer than 2,000 characters, or a turn lacks its question or its
+        answer; TypeError if one of these is no text.
         """
-        return self.decide(question, self.find(question, k=k, history=history, among=among))
+        found = self.find(question, k=k, history=history, among=among)
+        begun = time.perf_counter()
+        reply = self.decide(question, found)
+        total = found.timings_ms["total"] + 1000 * (time.perf_counter() - begun)
+        return replace(reply, timings_ms={**found.timings_ms, "total": total})
 
     def decide(self, question: str, found: Findings) -> Reply:
         """What was found for a question -> the reply: an answer, every side of a disagreement, or a reason for none."""
@@ -142,7 +147,7 @@ class Assistant:
         best = _strength(candidates[0]) if candidates else None
         if best is None or best < threshold:
             reason = _reason(found)
-            near = tuple(cite(span) for span in _nearest(found.spans)) if reason != "question_not_understood" else ()
+            near = tuple(self._checked(cite(span)) for span in _nearest(found.spans))
             return self._reply(question, found, "no_answer", no_answer=NoAnswer(reason, threshold, best, near))
         sides = conflicting(candidates)
         if len(sides) > 1:
@@ -166,11 +171,12 @@ class Assistant:
 
         Raises what `ask` does.
         """
+        begun = time.perf_counter()
         cleaned = clean_question(question)
         if k is not None and k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
+        check_history(history)
         asked = self.understood(cleaned, history)
-        begun = time.perf_counter()
         holds = among.holds if among else None
         hits = self.retriever.retrieve(asked, k=k, among=holds) if re.search(r"\w", asked) else []
         retrieved = time.perf_counter()
@@ -194,6 +200,10 @@ class Assistant:
         for question in questions:
             clean_question(question)
         turns = [()] * len(questions) if histories is None else histories
+        if len(turns) != len(questions):
+            raise ValueError(f"{len(questions)} questions need as many histories, got {len(turns)}")
+        for history in turns:
+            check_history(history)
         return [self.ask(q, k=k, history=history) for q, history in zip(questions, turns, strict=True)]
 
     def _reply(
@@ -244,7 +254,7 @@ def _reason(found: Findings) -> Reason:
         return "question_not_understood"
     if not found.hits:
         return "filtered_out" if found.among else "nothing_retrieved"
-    return "below_threshold" if found.candidates else "no_span"
+    return "below_threshold" if any(span.score > UNCALIBRATED_THRESHOLD for span in found.spans) else "no_span"
 
 
 def _nearest(spans: Sequence[ScoredSpan]) -> list[ScoredSpan]:
@@ -301,9 +311,11 @@ def indexed(
     """Bring the index of a folder up to date and open it: only texts that it does not have are parsed and embedded.
 
     Patterns that are not given stay as they were. With rebuild, whatever is stored is replaced, damaged or not.
-    Raises NoDocumentsError, IndexStoreError.
+    Raises NoDocumentsError, IndexStoreError; ValueError if the index would lie among the documents.
     """
     place = Path(index) if index is not None else default_index(folder)
+    if place.resolve().is_relative_to(folder.resolve()):  # it holds the documents' text, and would be read as another
+        raise ValueError(f"the index cannot lie within the documents, in {place}; name another --index folder")
     stored = None if rebuild else _stored(place, encoder)
     about = stored.about if stored else {}
     known = Retriever.from_blobs(stored.blobs, encoder, about["probe"]) if stored else None
@@ -342,11 +354,12 @@ def _stored(place: Path, encoder: Encoder) -> store.Stored | None:
     """What the index holds, or None if there is none that this version can read."""
     try:
         stored = store.load(place)
+        check_layout(stored.about, place)
     except store.NoIndexError as error:
         logger.info("%s", error)
         return None
     _check_encoder(stored, encoder, place)
-    return stored if stored.about["layout"] == LAYOUT else None
+    return stored
 
 
 def _check_encoder(stored: store.Stored, encoder: Encoder, place: Path) -> None:
@@ -354,5 +367,5 @@ def _check_encoder(stored: store.Stored, encoder: Encoder, place: Path) -> None:
         raise store.IndexStoreError(
             f"the index in {place} was made with the encoder {stored.about['encoder']!r} "
             f"({stored.about['encoder_fingerprint'][:12]}), asked for was {encoder.name!r} "
-            f"({encoder.fingerprint[:12]}); name that one, another --index folder, or build it again with: qa index DIR"
+            f"({encoder.fingerprint[:12]}); name that one, another --index folder, or {store.REMEDY}"
         )

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -62,13 +63,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         _let_go_of_stdout()
         return 1
     except (ValueError, OSError) as error:  # every error of ours is a ValueError with a message for people
-        print(f"qa: {' '.join(_explained(error).split())}", file=sys.stderr)
+        _say(_explained(error).replace("qa index DIR", _index_command(arguments)))
         _let_go_of_stdout()
         return 1
     except KeyboardInterrupt:
         print("qa: stopped", file=sys.stderr)
         return 130
     return code
+
+
+def _say(message: str) -> None:
+    """Print a message on stderr as one line, in which no name of a file can move the cursor."""
+    from qa.citation import escape_terminal
+
+    print(f"qa: {escape_terminal(' '.join(message.split()))}", file=sys.stderr)
+
+
+def _index_command(arguments: argparse.Namespace, action: str = "") -> str:
+    """The command for the index that is meant, as it has to be typed; with DIR if the documents are not named."""
+    given = vars(arguments)
+    folder = given["words"][-1] if "words" in given else given.get("docs")
+    if folder is None and given.get("index") is None:
+        folder = shipped_documents()
+    words = ["qa", "index", *action.split(), shlex.quote(str(folder)) if folder else "DIR"]
+    for option in ("index", "encoder"):
+        if given.get(option) is not None:
+            words += [f"--{option}", shlex.quote(str(given[option]))]
+    return " ".join(words)
 
 
 def _let_go_of_stdout() -> None:
@@ -98,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--encoder", metavar="NAME", help="a sentence-transformers model (default: the shipped one)")
     documents = _Parser(add_help=False)
     documents.add_argument(
-        "--docs", type=Path, metavar="DIR", help="the documents (default: the five shipped articles)"
+        "--docs", type=Path, metavar="DIR", help="the documents (default: those of --index, or five shipped articles)"
     )
     reading = _Parser(add_help=False, parents=[documents])
     reading.add_argument("--reader", metavar="NAME", help="a question-answering checkpoint (default: the shipped one)")
@@ -212,7 +233,7 @@ def _ask_batch(arguments: argparse.Namespace) -> int:
     _check_out(arguments)
     rows, complaints = _read_batch(arguments.batch)
     for complaint in complaints:
-        print(f"qa: {complaint}", file=sys.stderr)
+        _say(complaint)
     assistant, among = _assistant(arguments) if rows else None, _selection(arguments)
     with arguments.out.open("w", encoding="utf-8") as out, tqdm(total=len(rows), unit="question", disable=None) as bar:
         for row in rows:
@@ -257,6 +278,7 @@ def _batch_row(line: bytes) -> dict[str, Any]:
     Raises ValueError or TypeError that says what is wrong with it.
     """
     from qa.assistant import clean_question
+    from qa.followup import check_history
 
     try:
         row = json.loads(line)
@@ -266,13 +288,8 @@ def _batch_row(line: bytes) -> dict[str, Any]:
         raise ValueError('expected {"id": ..., "question": "..."}')
     clean_question(row["question"])
     history = row.get("history") or []
-    if not isinstance(history, list) or not all(_is_turn(turn) for turn in history):
-        raise ValueError('"history" must be a list of {"question": "...", "answer": "..."}')
+    check_history(history)
     return {"id": row["id"], "question": row["question"], "history": history}
-
-
-def _is_turn(turn: Any) -> bool:
-    return isinstance(turn, dict) and all(isinstance(turn.get(name), str) for name in ("question", "answer"))
 
 
 def _print_json(data: Any) -> None:
@@ -305,13 +322,12 @@ def _why(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from qa.citation import escape_terminal
-    from qa.documents import read_folder
-    from qa.verify import read_claims, to_text, verify
+    from qa.verify import read_cited, read_claims, to_text, verify
 
     claims, complaints = read_claims(arguments.reply)
     for complaint in complaints:
-        print(f"qa: {complaint}", file=sys.stderr)
-    corpus, skipped = read_folder(shipped_documents() if arguments.docs is None else arguments.docs)
+        _say(complaint)
+    corpus, skipped = read_cited(shipped_documents() if arguments.docs is None else arguments.docs, claims)
     for one in skipped:
         logging.warning("skipped %s (%s): %s", escape_terminal(one.path), one.reason, one.detail)
     verdicts = verify(claims, corpus)
@@ -336,7 +352,7 @@ def _index(arguments: argparse.Namespace) -> int:
         return _index_build(arguments, folder, place, rebuild=not (action or arguments.update))
     if arguments.update or arguments.strict or arguments.include or arguments.exclude or arguments.report:
         arguments.parser.error(f"{action[0]} takes no option but --index")
-    return INDEX_ACTIONS[action[0]](folder, place)
+    return INDEX_ACTIONS[action[0]](arguments, folder, place)
 
 
 def _index_build(arguments: argparse.Namespace, folder: Path, place: Path, *, rebuild: bool) -> int:
@@ -358,7 +374,7 @@ def _index_build(arguments: argparse.Namespace, folder: Path, place: Path, *, re
             include=arguments.include,
             exclude=arguments.exclude,
         )
-    files = files_of(done)
+    files = files_of(done.retriever, done.skipped)
     print(
         f"{len(done.retriever.corpus.documents)} documents, {len(done.retriever.passages)} passages, index in {place}"
     )
@@ -374,15 +390,16 @@ def _index_build(arguments: argparse.Namespace, folder: Path, place: Path, *, re
     return 3 if arguments.strict and left_out else 0
 
 
-def _index_status(folder: Path, place: Path) -> int:
+def _index_status(arguments: argparse.Namespace, folder: Path, place: Path) -> int:
     from qa.inventory import status
 
-    for line in status(folder, place):
-        print(line)
+    lines, changed = status(folder, place)
+    print("\n".join(lines))
+    print(f"bring it up to date with: {_index_command(arguments, 'update')}" if changed else "up to date")
     return 0
 
 
-def _index_verify(folder: Path, place: Path) -> int:
+def _index_verify(arguments: argparse.Namespace, folder: Path, place: Path) -> int:
     from embeddings import store
 
     checked = store.verify(place)
@@ -390,12 +407,12 @@ def _index_verify(folder: Path, place: Path) -> int:
         name = one.path.relative_to(place).as_posix()
         print(f"BAD  {name}  {one.problem}" if one.problem else f"OK   {name}")
     if any(one.problem for one in checked):
-        print(f"qa: the index in {place} is damaged; mend it with: qa index repair {folder}", file=sys.stderr)
+        _say(f"the index in {place} is damaged; mend it with: {_index_command(arguments, 'repair')}")
         return 1
     return 0
 
 
-def _index_repair(folder: Path, place: Path) -> int:
+def _index_repair(arguments: argparse.Namespace, folder: Path, place: Path) -> int:
     from embeddings import store
 
     print("\n".join(store.repair(place)) or "nothing to repair")
@@ -414,7 +431,8 @@ def _chat(arguments: argparse.Namespace) -> int:
         return assistant.ask(question, history=history, among=among)
 
     names = [document.document_id for document in assistant.corpus.documents]
-    page = build_page(ask, documents=names, examples=EXAMPLES if arguments.docs is None else ())
+    shipped = arguments.docs is None and arguments.index is None
+    page = build_page(ask, documents=names, examples=EXAMPLES if shipped else ())
     serve(page, host=arguments.host, port=arguments.port)
     return 0
 
@@ -427,6 +445,8 @@ def _assistant(arguments: argparse.Namespace) -> "Assistant":
     _quiet()
     encoder, reader = arguments.encoder or DEFAULT_MODEL, arguments.reader or DEFAULT_READER
     if arguments.docs is None and arguments.index is not None:
+        if arguments.encoder is not None:
+            raise ValueError("--encoder goes with --docs: an index alone is opened with the encoder that made it")
         return Assistant.open(arguments.index, reader=reader)
     with _progress_bar() as progress:
         return Assistant.from_folder(

@@ -5,6 +5,7 @@ Time is limited everywhere; memory and processor seconds where the system can (L
 """
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def run_confined(module: str, argument: str, data: bytes) -> bytes:
         )
     except subprocess.TimeoutExpired:
         raise too_long from None
-    if hasattr(signal, "SIGXCPU") and done.returncode == -signal.SIGXCPU:
+    if done.returncode == -signal.SIGXCPU:
         raise too_long
     if done.returncode:
         raise UnreadableError("crashed", f"stops its parser (code {done.returncode}); save it anew or convert it")
@@ -41,11 +42,7 @@ def run_confined(module: str, argument: str, data: bytes) -> bytes:
 
 
 def limit_this_process() -> None:
-    """Set the limits of the process that `run_confined` started; what the system does not know is left out."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
+    """Set the limits of the process that `run_confined` started."""
     limits = {
         resource.RLIMIT_AS: (MEMORY, MEMORY),
         resource.RLIMIT_CPU: (CPU_SECONDS, CPU_SECONDS + 1),  # subtle: at the second number it could not say why
@@ -53,5 +50,5 @@ def limit_this_process() -> None:
         resource.RLIMIT_CORE: (0, 0),
     }
     for kind, limit in limits.items():
-        with suppress(ValueError, OSError):  # it has a lower one already
+        with suppress(ValueError, OSError):  # it has a lower one already, or the system keeps none of this kind
             resource.setrlimit(kind, limit)

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 COPIED = 0.8  # of two sentences' words, taken together, that both must have to be copies of one
+COPIED_CHARS = 40  # a shorter sentence may stand in two texts by chance
 Status = Literal["answered", "conflicting", "no_answer"]
 Reason = Literal["question_not_understood", "filtered_out", "nothing_retrieved", "no_span", "below_threshold"]
 
@@ -167,29 +168,33 @@ class AsOf:
     """A time that a text names, for which what it says there holds."""
 
     text: str  # as it is written
-    value: str  # normalised, ISO 8601: "2014", "2014-11", "2014-12-31", "2014/2016"; "" if it is relative
+    value: str  # ISO 8601: "2014", "2014-11", "2014-12-31", "2014-03/2016-05"; "" if it is relative or lacks its year
 
     @property
     def relative(self) -> bool:
         """Whether one must know when the text was written to tell when that is."""
         return not self.value
 
-    @property
-    def years(self) -> range | None:
-        """The years it names; None if it is relative."""
-        named = [int(part[:4]) for part in self.value.split("/") if part]
-        return range(named[0], named[-1] + 1) if named else None
-
     def to_dict(self) -> dict[str, str | bool]:
         """The time as the sides of a disagreement carry it in JSON."""
         return {"text": self.text, "value": self.value, "relative": self.relative}
+
+
+def _copied(one: Citation, other: Citation) -> bool:
+    """Whether two sentences are nearly the same, or the one stands as it is in the other's document."""
+    if min(len(one.context), len(other.context)) >= COPIED_CHARS and (
+        one.context in other.document.text or other.context in one.document.text
+    ):
+        return True
+    words, others = (set(re.findall(r"\w+", each.context.casefold())) for each in (one, other))
+    return len(words & others) >= COPIED * len(words | others)
 
 
 @dataclass(frozen=True)
 class Answer:
     """One value and every place that gives it, the best place first."""
 
-    value: str  # the text folded for comparison: two answers with one value are one answer
+    value: str  # the text folded for comparison: answers with one value are one, unless words before a quote bind it
     score: float  # of its best span: logit, as in ScoredSpan
     confidence: float | None  # calibrated probability that this answer is right; None without a calibration
     citations: tuple[Citation, ...]
@@ -203,15 +208,14 @@ class Answer:
     @property
     def voices(self) -> int:
         """How many documents say it in their own words; those that share a sentence, as wire copies do, are one."""
-        heard: dict[str, list[set[str]]] = {}  # the words of every sentence, by document
+        by_document: dict[str, list[Citation]] = {}
         for citation in self.citations:
-            words = set(re.findall(r"\w+", citation.context.casefold()))
-            heard.setdefault(citation.document.document_id, []).append(words)
-        own: list[set[str]] = []
+            by_document.setdefault(citation.document.document_id, []).append(citation)
+        heard: list[Citation] = []
         count = 0
-        for said in heard.values():
-            count += not any(len(one & other) >= COPIED * len(one | other) for one in said for other in own)
-            own += said
+        for own in by_document.values():
+            count += not any(_copied(one, other) for one in own for other in heard)
+            heard += own
         return count
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from embeddings import store
-from qa.assistant import Indexed
 from qa.citation import escape_terminal
 from qa.datatypes import Corpus
-from qa.documents import read_folder
-from qa.retriever import read_documents
+from qa.documents import Skipped, read_folder
+from qa.retriever import Retriever, check_layout, read_documents
 
 
-def files_of(done: Indexed) -> list[dict[str, Any]]:
+def files_of(retriever: Retriever, skipped: Sequence[Skipped]) -> list[dict[str, Any]]:
     """What became of every file: indexed, partial (some of it is lost) or skipped, with the reason's code."""
-    passages = Counter(passage.document.document_id for passage in done.retriever.passages)
+    passages = Counter(passage.document.document_id for passage in retriever.passages)
     files: list[dict[str, Any]] = [
         {
             "path": document.document_id,
@@ -30,9 +29,9 @@ def files_of(done: Indexed) -> list[dict[str, Any]]:
             "characters": len(document.text),
             "passages": passages[document.document_id],
         }
-        for document in done.retriever.corpus.documents
+        for document in retriever.corpus.documents
     ]
-    return files + [{"status": "skipped", **vars(one)} for one in done.skipped]
+    return files + [{"status": "skipped", **vars(one)} for one in skipped]
 
 
 def table(files: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -57,17 +56,21 @@ def changes(before: Corpus, now: Corpus) -> dict[str, list[str]]:
     }
 
 
-def status(folder: Path, place: Path) -> Iterator[str]:
-    """Lines on what the index in `place` holds, and what has changed in the folder since. Raises IndexStoreError."""
+def status(folder: Path, place: Path) -> tuple[list[str], bool]:
+    """Lines on what the index in `place` holds, and on what has changed in the folder since; whether anything has.
+
+    Raises IndexStoreError.
+    """
     stored = store.load(place)
+    check_layout(stored.about, place)
     about, before = stored.about, Corpus(tuple(read_documents(stored.blobs)))
     known = {document.document_id: document for document in before.documents}
     now, _ = read_folder(folder, include=about["include"], exclude=about["exclude"], known=known)
     changed = changes(before, now)
-    yield f"index       {place}, {stored.generation}"
-    yield f"made        {about['made']} by quotewise {about['version']} with {about['encoder']}"
-    yield f"holds       {len(before.documents)} documents, {about['passages']} passages"
-    for kind, names in changed.items():
-        for name in names:
-            yield f"{kind:<11} {escape_terminal(name)}"
-    yield f"bring it up to date with: qa index update {folder}" if any(changed.values()) else "up to date"
+    lines = [
+        f"index       {place}, {stored.generation}",
+        f"made        {about['made']} by quotewise {about['version']} with {about['encoder']}",
+        f"holds       {len(before.documents)} documents, {about['passages']} passages",
+    ]
+    lines += [f"{kind:<11} {escape_terminal(name)}" for kind, names in changed.items() for name in names]
+    return lines, any(changed.values())

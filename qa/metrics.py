@@ -1,7 +1,7 @@
-"""How predictions are compared with gold answers: texts and scores in, numbers out.
+"""How predictions are compared with gold answers, and how sure a figure is: texts and scores in, numbers out.
 
-Shared by `qa/training` and `eval`. Knows strings and arrays only; what concerns hits, intervals and
-calibration is in `eval/metrics.py`.
+Shared by `qa/training` and `eval`. Knows strings and arrays only; what concerns hits and calibration is in
+`eval/metrics.py`.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -114,3 +114,25 @@ def best_f1(scores: ArrayLike, f1_if_answered: ArrayLike, answerable: ArrayLike)
     complete = np.append(thresholds[:-1] != thresholds[1:], True)  # False: the next question has the same score
     best = np.argmax(np.where(complete, totals, -np.inf))
     return BestF1(float(totals[best] / score.size), float(thresholds[best]))
+
+
+def bootstrap_interval(
+    figure: Callable[[NDArray[np.int64]], float | None], n: int, *, resamples: int = 1000
+) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a figure over resamples of the n things it is computed from.
+
+    `figure` gets the places of one resample, shape (n,), drawn with replacement, always the same ones; None, where a
+    resample does not give the figure, is left out. A figure that is always the same has an interval of width 0, which
+    says nothing about how few the things are.
+
+    Example: `bootstrap_interval(lambda at: values[at].mean(), len(values))`.
+
+    Raises ValueError if there is nothing to resample, or no resample gives the figure.
+    Source: Efron and Tibshirani 1993, chapter 13.
+    """
+    rng = np.random.default_rng(0)
+    values = [value for _ in range(resamples if n else 0) if (value := figure(rng.integers(n, size=n))) is not None]
+    if not values:
+        raise ValueError(f"an interval needs a figure: no resample of {n} things gives one")
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)

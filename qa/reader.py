@@ -18,10 +18,8 @@ from qa.decode import best_spans
 DEFAULT_READER = str(Path(__file__).parent / "reader_model")
 MAX_LENGTH = 192  # word pieces of question + passage in one window; trained with 160 and 192
 STRIDE = 48  # word pieces that neighbouring windows of a long passage share
-MAX_QUESTION = 64  # word pieces; the rest of a longer question is not read
+MAX_QUESTION = 64  # word pieces; of a longer question, or a long conversation, only the end is read
 MAX_ANSWER = 48  # word pieces
-TITLED = "reads_titles"  # in a checkpoint's config.json: it was trained with documents' titles before questions
-MAX_TITLE_CHARS = 120  # the rest of a longer title is not read
 TOKENS_PER_BATCH = 4096
 BREAKS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x1f\x85"), " ")  # BERT's tokenizer drops them, and joins two words
 Logits = NDArray[np.float32]
@@ -77,14 +75,10 @@ class Reader:
     def _windows(self, question: str, passages: Sequence[Passage]) -> list[Window]:
         tokenizer = self._network.tokenizer
         tokenizer.no_truncation()
-        whole = tokenizer.encode(question, add_special_tokens=False)
-        if len(whole.ids) > MAX_QUESTION:
-            question = question[: whole.offsets[MAX_QUESTION - 1][1]]
+        pieces = tokenizer.encode(question, add_special_tokens=False).offsets[-MAX_QUESTION:]
+        question = question[pieces[0][0] :] if pieces else ""
         tokenizer.enable_truncation(max_length=MAX_LENGTH, stride=STRIDE, strategy="only_second")
-        titled = self._network.about.get(TITLED, False)
-        asked = [under(passage.document.title if titled else "", question) for passage in passages]
-        texts = [passage.text.translate(BREAKS) for passage in passages]
-        encodings = tokenizer.encode_batch(list(zip(asked, texts, strict=True)))
+        encodings = tokenizer.encode_batch([(question, passage.text.translate(BREAKS)) for passage in passages])
         return [
             Window(number, window)
             for number, encoding in enumerate(encodings)
@@ -103,15 +97,6 @@ class Reader:
                 length = len(windows[at].encoding.ids)
                 results.append((at, start[:length], end[:length]))
         return results
-
-
-def under(title: str, question: str) -> str:
-    """A question as it is put to a passage of a document with this title: many passages do not say what they are about.
-
-    >>> under("Rovers cannot pay the wages", "Who is the captain?")
-    'Rovers cannot pay the wages | Who is the captain?'
-    """
-    return f"{title[:MAX_TITLE_CHARS]} | {question}" if title else question
 
 
 def _checkpoint(folder: Path) -> Source:
@@ -149,8 +134,7 @@ def _checkpoint(folder: Path) -> Source:
     tokenizer.backend_tokenizer.no_padding()
     known = getattr(model.config, "type_vocab_size", 0) > 1  # roberta and others know no token types
     inputs = INPUTS if known else INPUTS[:2]
-    about = {TITLED: getattr(model.config, TITLED, False)}
-    return Source(StartsAndEnds(model), inputs, tokenizer.backend_tokenizer, about)
+    return Source(StartsAndEnds(model), inputs, tokenizer.backend_tokenizer, {})
 
 
 def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: int) -> list[ScoredSpan]:

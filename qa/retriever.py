@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from embeddings.dense import DenseIndex
 from embeddings.encoder import Encoder, Vectors
 from embeddings.lexical import LexicalIndex, best_rows
-from embeddings.store import REMEDY, IndexStoreError
+from embeddings.store import REMEDY, IndexStoreError, NoIndexError
 from qa.chunking import sentences_in
 from qa.datatypes import Corpus, Document, Hit, Passage, Span
 from qa.spelling import count_words
@@ -241,6 +242,14 @@ class Retriever:
     def corpus(self) -> Corpus:
         """The documents that have passages, in order of their ids."""
         return Corpus(self.passages.documents)
+
+
+def check_layout(about: Mapping[str, Any], place: Path) -> None:
+    """Raise NoIndexError if blobs were written in an older layout than LAYOUT, IndexStoreError if in a newer one."""
+    if about["layout"] < LAYOUT:
+        raise NoIndexError(f"the index in {place} was made by an older version of quotewise; {REMEDY}")
+    if about["layout"] > LAYOUT:
+        raise IndexStoreError(f"the index in {place} was made by a newer version of quotewise; use that, or {REMEDY}")
 
 
 def indexed_text(passage: Passage) -> str:

@@ -1,6 +1,6 @@
 """A quoted value -> what it says, so that two ways of writing it compare. In: texts; out: whether they say the same.
 
-Figures with their magnitude and unit, days, and names with their initials; other text is compared by its words.
+Figures (`qa/figures.py`), dates, and names with their initials; other text is compared by its words.
 """
 
 import re
@@ -8,186 +8,195 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from functools import lru_cache
 
 from dateutil.parser import ParserError  # type: ignore[import-untyped]  # it ships no types
 from dateutil.parser import parse as parse_date
 
+from qa.figures import NUMERAL, Quantity, binding, quantity
+
 MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
-_WORDS = (  # "one" is left out: it is more often no figure
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
-    "nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_DIGITS = "|".join(["one", *_WORDS[:8]])
-_SPELT = rf"(?:(?:{'|'.join(_TENS)})(?:[ -](?:{_DIGITS}))?|{'|'.join(sorted(_WORDS, key=len, reverse=True))})"
-NUMBER = re.compile(rf"\d[\d,]*(?:\.\d+)?|\b{_SPELT}\b")
-LOOSE = re.compile(r"\b(?:than|over|least|most|up to|under|below|above)\b")
-_MAGNITUDES = {
-    "hundred": 2,
-    "thousand": 3,
-    "k": 3,
-    "million": 6,
-    "mln": 6,
-    "m": 6,
-    "billion": 9,
-    "bn": 9,
-    "trillion": 12,
-}
-_UNITS = {  # what it is measured in -> how that is written, as whole words
-    "%": r"%|per ?cent|percentage points?",
-    "dollar": r"(?:us|u\.s\. ?)?\$|us dollars?|dollars?|usd",
-    "euro": r"€|euros?|eur",
-    "pound": r"£|pounds?|gbp",
-    "yuan": r"¥|yuan|renminbi|rmb",
-    "cent": r"pence|cents?",
-    **{
-        f"{unit}": rf"{unit}s?"
-        for unit in ("year", "month", "week", "day", "hour", "minute", "degree", "mile", "hectare")
-    },
-    "metre": r"met(?:re|er)s?",
-    "kilometre": r"kilomet(?:re|er)s?|km",
-    "kilogram": r"kilograms?|kilos?|kg",
-    "ton": r"tonnes?|tons?",
-}
-_UNIT = re.compile(
-    "|".join(rf"(?P<u{i}>(?<![^\W\d_])(?:{words})(?![^\W\d_]))" for i, words in enumerate(_UNITS.values()))
-)
-_WORDS_OF_A_DAY = re.compile(rf"\b(?:{MONTHS}|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b")
-_LEADING = re.compile(r"^(?:the|a|an|about|around|some|nearly|almost|roughly|approximately|in|on|at|by|to|of|for)\s+")
+
+# What does not count when texts are compared.
+_LEADING = re.compile(r"^(?:the|an?|in|on|at(?! least\b| most\b)|by|to|of|for|mrs?\.?|ms\.?)\s+")
 _EDGES = " .,;:!?\"'“”‘()[]-–—"
-_NEGATIONS = frozenset({"not", "no", "never", "without", "nor", "neither"})
-_SMALL = frozenset({"of", "the", "and", "for"})
+
+# Dates.
+_YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
+_DATE_WORD = re.compile(  # without one of these nothing is a date but a bare year
+    rf"\b(?:{MONTHS}|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b|^\d{{4}}-\d\d(?:-\d\d)?$"
+)
+_PART_OF_DATE = re.compile(  # may stand in a date; only the first kind says something of it
+    r"\b(early|mid|late|end|beginning|middle|spring|summer|autumn|fall|winter|before|after|since|until|till|from)\b-?"
+    r"|\b(?:of|the|in|on|year|about|around|circa)\b"
+)
+_OPEN = {"before", "after", "until", "till", "since"}  # such a date is open on a side
+_TIME_BEFORE_QUOTE = re.compile(rf"\b(?:{'|'.join(sorted(_OPEN))})\s+$", re.IGNORECASE)
+
+# Words that only one of two values has.
+_NEGATIONS = {*"not no never without nor neither none cannot deny denies denied denying refuse refuses refused".split()}
+_OTHER = frozenset(  # such a word more makes it another person, place or thing
+    "north northern south southern east eastern west western new vice deputy former ex acting interim assistant non "
+    "anti attempted alleged and or of & against outside except near jr sr ii iii".split()
+)
 
 
 def fold(text: str) -> str:
     """A text as it is compared: case, accents, width, punctuation at the edges and leading small words do not count.
 
+    The comma of a lone "2,014" stays: it tells a count from a year.
+
     >>> fold("The  United States,") == fold("united states")
     True
     """
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    plain = re.sub(r"(?<=\d),(?=\d{3})", "", plain).replace("’", "'")
-    plain = " ".join(plain.split()).strip(_EDGES)
-    while (shorter := _LEADING.sub("", plain).strip(_EDGES)) != plain:  # what a small word leaves may be in quotes
+    plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter)).replace("’", "'")
+    plain = _stripped(" ".join(plain.split()))
+    while (shorter := _stripped(_LEADING.sub("", plain))) != plain:  # what a small word leaves may be in quotes
         plain = shorter
-    return plain
+    whole = re.sub(r"(?<=\d),(?=\d{3})", "", plain)
+    return plain if _YEAR.fullmatch(whole) else whole
+
+
+def _stripped(text: str) -> str:
+    plain = text.strip(_EDGES)
+    return f"-{plain}" if re.match(rf"[{re.escape(_EDGES)}]*(?<!\d)[-\u2212]\d", text) and plain[0].isdigit() else plain
+
+
+def said(quote: str, before: str) -> str:
+    """The folded quote, with what binds or signs its figure or date but stands just before it in the text.
+
+    >>> said("900", "It has signed more than "), said("2014", "not one since "), said("900", "There are ")
+    ('more than 900', 'since 2014', '900')
+    """
+    value = fold(quote)
+    time = _TIME_BEFORE_QUOTE.search(before) if date(value) else None
+    return fold((time[0] if time else binding(value, before)) + quote)
 
 
 @dataclass(frozen=True)
-class Quantity:
-    """The one figure of a value, with its magnitude; what it counts or is measured in."""
-
-    number: Decimal
-    unit: str  # a key of _UNITS; "" if none of them is named
-    rest: tuple[str, ...]  # the value's other words, in order
-
-
-@dataclass(frozen=True)
-class Day:
-    """A day of the calendar; the year may be left open."""
+class Date:
+    """A year, or what is said of a month or day; what is not said is None."""
 
     year: int | None
-    month: int
-    day: int
+    month: int | None = None
+    day: int | None = None
+    words: tuple[str, ...] = ()  # what part of it, or which side: "early", "before"
+
+    def same(self, other: "Date") -> bool:
+        """Whether the two agree and the one says at most one thing more: the year of a day, the month of a year."""
+        lacks = sum((one is None) != (another is None) for one, another in self._pairs(other))
+        if self._differs(other) or lacks > 1:
+            return False
+        return self.words == other.words if lacks else _only_more_words(self.words, other.words)
+
+    def excludes(self, other: "Date") -> bool:
+        """Whether no day is both; of dates that are open on a side, none is told."""
+        sides = [{*one.words} & _OPEN for one in (self, other)]
+        return sides[0] == sides[1] <= {"since"} and self._differs(other)
+
+    def _pairs(self, other: "Date") -> list[tuple[int | None, int | None]]:
+        return [(self.year, other.year), (self.month, other.month), (self.day, other.day)]
+
+    def _differs(self, other: "Date") -> bool:
+        return any(one != another and None not in (one, another) for one, another in self._pairs(other))
 
 
 @lru_cache(maxsize=4096)
-def quantity(value: str) -> Quantity | None:
-    """The figure a folded value gives; None if it holds none, or several, or is a day.
+def date(value: str) -> Date | None:
+    """The date a folded value names, a day perhaps without its year; None if it names none, or says more.
 
-    >>> quantity("us$31 million").number == quantity("31000000 dollars").number
-    True
+    >>> date("dec. 31"), date("late 2014")
+    (Date(year=None, month=12, day=31, words=()), Date(year=2014, month=None, day=None, words=('late',)))
     """
-    figures = list(NUMBER.finditer(value))
-    if len(figures) != 1 or day(value):
+    words = tuple(word for word in _PART_OF_DATE.findall(value) if word)
+    plain = " ".join(_PART_OF_DATE.sub(" ", value).split())
+    if _YEAR.fullmatch(plain):
+        return Date(int(plain), words=words)
+    if not _DATE_WORD.search(plain) or len(plain) > 40:
         return None
-    number = _number(figures[0].group())
-    before, after = value[: figures[0].start()], value[figures[0].end() :]
-    magnitude = re.match(rf"[ -]?({'|'.join(_MAGNITUDES)})\b", after)
-    if magnitude:
-        number = number.scaleb(_MAGNITUDES[magnitude[1]])
-        after = after[magnitude.end() :]
-    around = f"{before} {after}"
-    unit = _UNIT.search(around)
-    if unit:
-        around = around[: unit.start()] + " " + around[unit.end() :]
-    name = list(_UNITS)[int(str(unit.lastgroup)[1:])] if unit else ""
-    return Quantity(number.normalize(), name, tuple(re.findall(r"\w+", around)))
-
-
-def _number(written: str) -> Decimal:
-    """A figure in digits or in words: "1,200", "seven", "thirty-nine"."""
-    if written[0].isdigit():
-        return Decimal(written.replace(",", ""))
-    tens, _, units = written.replace(" ", "-").partition("-")
-    if tens in _WORDS:
-        return Decimal(2 + _WORDS.index(tens))
-    return Decimal(20 + 10 * _TENS.index(tens) + (["", "one", *_WORDS].index(units)))
-
-
-@lru_cache(maxsize=4096)
-def day(value: str) -> Day | None:
-    """The day a folded value names, with or without its year; None if it names none, or says more.
-
-    >>> day("dec. 31"), day("31 december 2014")
-    (Day(year=None, month=12, day=31), Day(year=2014, month=12, day=31))
-    """
-    if not _WORDS_OF_A_DAY.search(value) or len(value) > 40:
-        return None
-    try:
-        one, other = (parse_date(value, default=datetime(year, 2, date)) for year, date in ((1904, 1), (1908, 2)))
+    try:  # what the text leaves out is what differs between two parses
+        one, other = (parse_date(plain, default=datetime(*default)) for default in ((1904, 1, 1), (1908, 3, 2)))
     except (ParserError, OverflowError):
         return None
-    if one.day != other.day:
-        return None
-    return Day(one.year if one.year == other.year else None, one.month, one.day)
+    year, month, day = (
+        this if this == that else None
+        for this, that in ((one.year, other.year), (one.month, other.month), (one.day, other.day))
+    )
+    return Date(year, month, day, words) if month and (day or year) and (year is None or year >= 1500) else None
+
+
+def reading(value: str) -> Date | Quantity | None:
+    """The date or the figure a folded value gives."""
+    return date(value) or quantity(value)
 
 
 def same_value(one: str, other: str) -> bool:
     """Whether two folded values say the same: equal, or one is the other with more words around it.
 
-    Figures must be equal with their magnitude and unit, and neither the looser ("more than"); days must be one day, and
-    of one year if both name it; a name may be given by its initials. Words that turn the meaning round ("not") may not
-    be the difference.
+    Figures must be equal with their magnitude and unit, and bound alike ("more than"); dates must agree, and the one
+    say at most one thing more; a name may be given by its initials. No word more may turn the meaning ("not", "vice").
 
     >>> same_value("946", "946 corrupt fugitives"), same_value("46", "46 million"), same_value("40", "more than 40")
     (True, False, False)
     """
-    if one == other:
+    if one == other or _span_of_figures(one) == _span_of_figures(other):
         return True
-    if (this_day := day(one)) and (other_day := day(other)):
-        return this_day == other_day or _but_for_the_year(this_day, other_day)
-    if (figure := quantity(one)) and (other_figure := quantity(other)):
-        return _same_quantity(figure, other_figure) and bool(LOOSE.search(one)) == bool(LOOSE.search(other))
-    return _same_words(one, other) or _initials(one, other) or _initials(other, one)
-
-
-def _but_for_the_year(one: Day, other: Day) -> bool:
-    return (one.month, one.day) == (other.month, other.day) and None in (one.year, other.year)
-
-
-def _same_quantity(one: Quantity, other: Quantity) -> bool:
-    if (one.number, one.unit) != (other.number, other.unit):
+    this, that = reading(one), reading(other)
+    if isinstance(this, Date) and isinstance(that, Date):
+        return this.same(that)
+    if isinstance(this, Quantity) and isinstance(that, Quantity):
+        return this.same_figure(that) and _only_more_words(this.rest, that.rest)
+    if this or that:
         return False
-    short, long = sorted((Counter(one.rest), Counter(other.rest)), key=Counter.total)
-    return short <= long and not set(long - short) & _NEGATIONS and long.total() <= 6
+    return any(_same_name(name, another) for name in _names(one) for another in _names(other))
 
 
-def _same_words(one: str, other: str) -> bool:
+def _only_more_words(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    short, long = sorted((Counter(one), Counter(other)), key=Counter.total)
+    return short <= long and not _turns({*(long - short)}) and long.total() <= 6
+
+
+def _turns(words: set[str]) -> bool:
+    """Whether words that only one of two values has make it say something else."""
+    return bool(words & (_NEGATIONS | _OPEN)) or any(word.endswith("n't") for word in words)
+
+
+def _span_of_figures(value: str) -> str:
+    """The value with "10 to 20" written "10-20"."""
+    return re.sub(r"(?<=\d) ?(?:-|–|to) ?(?=\d)", "-", value)
+
+
+def _names(value: str) -> list[str]:
+    """A name, or both names where its initials follow it: "world health organization (who"."""
+    value = re.sub(r"\bu\.?s\.?a\b|\bunited states of america\b", "united states", value)
+    both = re.fullmatch(r"(.+?) \(([\w.]+)\)?", value)
+    return [both[1], both[2]] if both and _initials(both[2], both[1]) else [value]
+
+
+def _same_name(one: str, other: str) -> bool:
     short, long = sorted((one.split(), other.split()), key=len)
-    if not short or len(long) > 3 * len(short) + 3 or NUMBER.findall(one) != NUMBER.findall(other):
+    if _initials(one, other) or _initials(other, one) or one == other:
+        return True
+    if not short or len(long) > 3 * len(short) + 3 or NUMERAL.findall(one) != NUMERAL.findall(other):
         return False
+    if len(short) == len(long):
+        return short[-1] == long[-1] and all(map(_same_forename, short, long))
     at = next((i for i in range(len(long) - len(short) + 1) if long[i : i + len(short)] == short), None)
-    if at is None or {*long[:at], *long[at + len(short) :]} & _NEGATIONS:
+    if at is None or len(" ".join(short)) <= 2:
         return False
-    return len(" ".join(short)) > 2
+    more = {*long[:at], *long[at + len(short) :]}
+    return not (more & _OTHER or _turns(more))
+
+
+def _same_forename(one: str, other: str) -> bool:
+    """Whether two words are one, or one is the other's first letter: "j." and "john"."""
+    short, long = sorted((one.rstrip("."), other.rstrip(".")), key=len)
+    return short == long or (len(short) == 1 and long.startswith(short) and f"{short}." in (one, other))
 
 
 def _initials(short: str, long: str) -> bool:
     """Whether a value is the initials of a name: "u.s" and "united states"."""
-    words = [word for word in re.findall(r"\w+", long) if word not in _SMALL]
+    words = [word for word in re.findall(r"\w+", long) if word not in ("of", "the", "and", "for")]
     letters = short.replace(".", "").replace(" ", "")
     return 2 <= len(words) == len(letters) <= 6 and letters == "".join(word[0] for word in words)

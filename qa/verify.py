@@ -1,24 +1,29 @@
 """Compare stored replies with the documents as they are now: their JSON goes in, a Verdict on every citation comes out.
 
-No model and no index is loaded, and no file is opened because a reply names it: a citation is looked up among the
-documents that were read. Whether an answer is right is not asked here, only whether its quotes stand where it says.
+No model and no index is loaded, and no name in a reply is opened as a path: a citation is looked up among the files
+that are found in the folder. Whether an answer is right is not asked here, only whether it is what its first citation
+quotes, and whether its quotes stand where it says.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from reprlib import repr as short_repr
 from typing import Any, Literal, get_args
 
 from qa.citation import escape_terminal
 from qa.datatypes import Corpus, Document
-from qa.documents import MAX_BYTES
+from qa.documents import MAX_BYTES, Skipped, read_document, read_folder
+from qa.values import fold
 
 Outcome = Literal["exact", "changed", "moved", "elsewhere", "missing"]
 EXPECTED = "expected a reply as `qa ask --json` prints it, or lines of them as `qa ask --batch --out` writes"
 KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "text"}
+WITHIN = re.compile(r"(?<=\w)(?=\w)|(?<=\d)(?=[.,]\d)|(?<=\d[.,])(?=\d)")  # a position inside a word or a figure
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Claim:
     source_sha256: str
     context: str  # the sentence around the quote; the quote itself where the reply gives no sentence
     context_start: int
+    prefix: str  # the characters before the quote, as many as the reply gives
+    suffix: str  # those after it
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,19 @@ class Verdict:
         return dict(vars(self))
 
 
+def read_cited(folder: Path, claims: Iterable[Claim]) -> tuple[Corpus, tuple[Skipped, ...]]:
+    """Read a folder as `read_folder` does, and of files with the same bytes those too that are cited by their names.
+
+    Raises what `read_folder` and `read_document` do.
+    """
+    corpus, skipped = read_folder(folder)
+    cited = {claim.document_id for claim in claims}
+    again = [one for one in skipped if one.reason == "duplicate" and one.path in cited]
+    documents = [*corpus.documents, *(read_document(folder / one.path, one.path) for one in again)]
+    left_out = tuple(one for one in skipped if one not in again)
+    return Corpus(tuple(sorted(documents, key=lambda document: document.document_id))), left_out
+
+
 def verify(claims: Iterable[Claim], corpus: Corpus) -> list[Verdict]:
     """Judge every claim against the documents, in the order of the claims."""
     documents = {document.document_id: document for document in corpus.documents}
@@ -60,13 +80,13 @@ def verify(claims: Iterable[Claim], corpus: Corpus) -> list[Verdict]:
 def _judge(claim: Claim, documents: dict[str, Document]) -> Verdict:
     document = documents.get(claim.document_id)
     if document is not None:
-        if document.text[claim.start : claim.end] == claim.quote:
-            same = document.source_sha256 == claim.source_sha256 and _is_in_its_sentence(claim, document.text)
-            return _verdict(claim, "exact" if same else "changed", document, claim.start)
-        if (at := _nearest(claim, document.text)) is not None:
-            return _verdict(claim, "moved", document, at)
+        stands = document.text[claim.start : claim.end] == claim.quote
+        if stands and document.source_sha256 == claim.source_sha256 and _is_in_its_sentence(claim, document.text):
+            return _verdict(claim, "exact", document, claim.start)
+        if (at := _likeliest(claim, document.text)) is not None:
+            return _verdict(claim, "changed" if stands and at == claim.start else "moved", document, at)
     for other in sorted(documents.values(), key=lambda d: (d.source_sha256 != claim.source_sha256, d.document_id)):
-        if (at := _nearest(claim, other.text)) is not None:
+        if (at := _likeliest(claim, other.text)) is not None:
             return _verdict(claim, "elsewhere", other, at)
     return _verdict(claim, "missing", None, None)
 
@@ -83,11 +103,34 @@ def _is_in_its_sentence(claim: Claim, text: str) -> bool:
     return around and text[claim.context_start : end] == claim.context
 
 
-def _nearest(claim: Claim, text: str) -> int | None:
-    """Where the quote begins in the text, as near as can be to where it was, or None; of two as near, the first."""
-    before = text.rfind(claim.quote, 0, claim.start + len(claim.quote))  # begins at start or before
-    after = text.find(claim.quote, claim.start)
-    return min((at for at in (before, after) if at >= 0), key=lambda at: abs(at - claim.start), default=None)
+def _likeliest(claim: Claim, text: str) -> int | None:
+    """Where the quote begins in the text, in whole words unless it was cut out of one; None if nowhere.
+
+    Of several places it is the one with most of what stood around the quote, then the nearest, then the first.
+    """
+    around, begin = claim.prefix + claim.quote + claim.suffix, len(claim.prefix)
+    cut = not _is_whole(around, begin, begin + len(claim.quote))
+    places = (at for at in _places(claim.quote, text) if cut or _is_whole(text, at, at + len(claim.quote)))
+    return max(places, key=lambda at: (_alike(claim, text, at), -abs(at - claim.start), -at), default=None)
+
+
+def _places(quote: str, text: str) -> Iterator[int]:
+    at = text.find(quote)
+    while at >= 0:
+        yield at
+        at = text.find(quote, at + 1)
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    return not (WITHIN.match(text, start) or WITHIN.match(text, end))
+
+
+def _alike(claim: Claim, text: str, at: int) -> int:
+    """How many of the characters around a place are those that stood around the quote."""
+    end = at + len(claim.quote)
+    before = zip(reversed(claim.prefix), reversed(text[max(0, at - len(claim.prefix)) : at]), strict=False)
+    after = zip(claim.suffix, text[end : end + len(claim.suffix)], strict=False)
+    return sum(1 for side in (before, after) for _ in takewhile(lambda pair: pair[0] == pair[1], side))
 
 
 def to_text(verdicts: Sequence[Verdict]) -> str:
@@ -169,10 +212,26 @@ def _claims(reply: Any) -> Iterator[Claim]:
     for number, answer in enumerate(answers):
         at = f"answers[{number}]"
         citations = _get(_checked(answer, dict, at), "citations", list, f"{at}.")
-        yield from (_claim(citation, f"{at}.citations[{order}]") for order, citation in enumerate(citations))
+        cited = [_claim(citation, f"{at}.citations[{order}]") for order, citation in enumerate(citations)]
+        _check_said(answer, cited, at)
+        yield from cited
     if "no_answer" not in reply or reply["no_answer"] is not None:
         near = _get(_get(reply, "no_answer", dict, ""), "near_misses", list, "no_answer.")
         yield from (_claim(citation, f"no_answer.near_misses[{order}]") for order, citation in enumerate(near))
+
+
+def _check_said(answer: dict[str, Any], cited: Sequence[Claim], at: str) -> None:
+    """Raises ValueError unless what an answer says is the quote of its first citation."""
+    text, value = (_get(answer, key, str, f"{at}.") for key in ("text", "value"))
+    if not cited:
+        raise ValueError(f"{at}.citations must say where {short_repr(text)} stands, got none")
+    quote, folded = cited[0].quote, fold(cited[0].quote)
+    if text != quote:
+        raise ValueError(
+            f"{at}.text must be the quote of its first citation, {short_repr(quote)}, got {short_repr(text)}"
+        )
+    if folded not in (value, fold(value)):  # subtle: folded again, it may be of a version that folded less
+        raise ValueError(f"{at}.value must be {short_repr(folded)}, its text folded, got {short_repr(value)}")
 
 
 def _claim(citation: Any, at: str) -> Claim:
@@ -186,7 +245,8 @@ def _claim(citation: Any, at: str) -> Claim:
     context, context_start = quote, start
     if "context" in given or "context_start" in given:
         context, context_start = _get(given, "context", str, inside), _offset(given, "context_start", inside)
-    return Claim(document_id, quote, start, end, source_sha256, context, context_start)
+    prefix, suffix = (_get(given, key, str, inside) if key in given else "" for key in ("prefix", "suffix"))
+    return Claim(document_id, quote, start, end, source_sha256, context, context_start, prefix, suffix)
 
 
 def _get(given: dict[str, Any], key: str, kind: type, inside: str) -> Any:

@@ -8,14 +8,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from qa.assistant import Assistant
+from qa.answers import conflicting
+from qa.assistant import Assistant, Findings
 from qa.chunking import sentence_around
 from qa.citation import escape_terminal
-from qa.datatypes import Answer, Citation, Document, Span
+from qa.datatypes import Answer, Citation, Document, ScoredSpan, Span
 from qa.documents import Selection
 from qa.followup import Turn
 
-Step = Literal["not_in_documents", "filtered_out", "not_retrieved", "not_read", "outscored", "below_threshold", "shown"]
+Step = Literal[
+    "not_in_documents",
+    "filtered_out",
+    "not_retrieved",
+    "not_read",  # its passage was, but no span of it was offered
+    "null_won",  # a span was offered, and "not here" was as likely or likelier
+    "outscored",
+    "below_threshold",
+    "another_time",  # a side of a disagreement, left out since the question names another time than it gives
+    "shown",
+]
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,6 @@ def explain(
     holding = (rank for rank, hit in enumerate(ranked, 1) if _touches(hit.passage.document, hit.passage.span, places))
     spans = [span for span in found.spans if _touches(span.document, span.span, places)]
     citing = [a for a in found.candidates if any(_touches(c.document, c.span, places) for c in a.citations)]
-    shown = assistant.decide(question, found).answers
     rank, first = next(holding, None), found.candidates[0] if found.candidates else None
     step: Step
     if not places:
@@ -88,10 +98,8 @@ def explain(
         step = "not_retrieved"
     elif not spans:
         step = "not_read"
-    elif citing and citing[0] in shown:
-        step = "shown"
     else:
-        step = "below_threshold" if citing and citing[0] is first else "outscored"
+        step = _decided(found, assistant.decide(question, found).answers, spans[0], citing)
     return Explanation(
         question,
         found.asked,
@@ -119,6 +127,23 @@ def _touches(document: Document, span: Span, places: Sequence[Citation]) -> bool
     return any(place.document is document and place.span.overlaps(span) for place in places)
 
 
+def _decided(found: Findings, shown: Sequence[Answer], best: ScoredSpan, citing: Sequence[Answer]) -> Step:
+    """What became of an expected text that was offered: its best span, and the candidates that cite it."""
+    cited = _first_places(citing)
+    if cited & _first_places(shown):
+        return "shown"
+    if shown and cited & _first_places(conflicting(found.candidates)):
+        return "another_time"
+    if best.score <= 0:
+        return "null_won"
+    return "below_threshold" if citing and citing[0] is found.candidates[0] else "outscored"
+
+
+def _first_places(answers: Sequence[Answer]) -> set[tuple[str, Span]]:
+    """Where each answer's best quote stands: what it is known by, since `decide` gives back changed answers."""
+    return {(answer.citations[0].document.document_id, answer.citations[0].span) for answer in answers}
+
+
 def to_text(explanation: Explanation) -> str:
     """The explanation for a terminal: where it was lost, and what one can do."""
     e = explanation
@@ -128,9 +153,11 @@ def to_text(explanation: Explanation) -> str:
         "not_in_documents": f'No document holds "{e.expected}": check the wording, or add the document.',
         "filtered_out": "Its document is not among those that may answer.",
         "not_retrieved": f"Its passage was not read: read more with --k {e.rank}, or ask in words nearer the text.",
-        "not_read": f"The reader saw no answer in its passage; {first}. Ask in words nearer the text.",
+        "not_read": f"It is not among the spans that the reader offered; {first}. Ask in words nearer the text.",
+        "null_won": f'{offered}, but "not here" won in its passage; {first}. Ask in words nearer the text.',
         "outscored": f"{offered}, but {first}.",
         "below_threshold": f"{offered}; {first}, below the threshold of {e.threshold:.2f}.",
+        "another_time": "It is a side of a disagreement, but it gives another time than the question names.",
         "shown": "It is shown.",
     }[e.step]
     lines = [f"{e.step.replace('_', ' ')}: {said}"]

@@ -65,19 +65,21 @@ def test_ask_shows_both_sides_of_a_disagreement() -> None:
 
 
 def test_ask_never_shows_alone_a_side_that_is_below_the_threshold() -> None:
-    dated = document("a.txt", "The harbour had 12 cranes, 2010."), document("b.txt", "Of 2014: 15 in harbour.")
-    reply = toy_assistant(dated).ask("How many cranes had it 2014?")  # 12 has a score of 1, 15 of -1
+    dated = document("a.txt", "The harbour had 12 cranes in 2010.")
+    reply = toy_assistant([dated, document("b.txt", "There are 15 in harbour in 2014.")]).ask(
+        "How many cranes had it in 2014?"
+    )  # 12 has a score of 1, 15 of -1
     assert (reply.status, [answer.text for answer in reply.answers]) == ("conflicting", ["12", "15"])
-    sure = document("b.txt", "The cranes of 2014: 15 in harbour.")
-    reply = toy_assistant([dated[0], sure]).ask("How many cranes had it 2014?")
+    sure = document("b.txt", "Cranes: 15 in harbour in 2014.")
+    reply = toy_assistant([dated, sure]).ask("How many cranes had it in 2014?")
     assert (reply.status, [answer.text for answer in reply.answers]) == ("answered", ["15"])
 
 
-def test_ask_abstains_below_the_threshold_and_shows_what_was_near(assistant: Assistant) -> None:
+def test_ask_abstains_where_not_here_wins_and_shows_what_was_near(assistant: Assistant) -> None:
     reply = assistant.ask("Who owns the harbour?")  # shares harbour alone with a sentence that has a name: score -1
     assert (reply.status, reply.answers, reply.answer) == ("no_answer", (), None)
     assert reply.no_answer is not None
-    assert (reply.no_answer.reason, reply.no_answer.threshold, reply.no_answer.best) == ("below_threshold", 0.0, -1.0)
+    assert (reply.no_answer.reason, reply.no_answer.threshold, reply.no_answer.best) == ("no_span", 0.0, -1.0)
     assert [near.context for near in reply.no_answer.near_misses] == ["Ilse Brandt runs the harbour."]
 
 
@@ -255,9 +257,17 @@ def test_ask_many_gives_each_question_its_own_history(assistant: Assistant) -> N
     assert second.resolved_question == "Who runs the ferry? Jon Aas. Who is it?"
 
 
+def test_a_turn_without_its_answer_is_refused_before_anything_is_answered(assistant: Assistant) -> None:
+    turns: Any = [{"question": "Who runs it?"}]
+    with pytest.raises(ValueError, match='turn 1 of the history has no "answer"'):
+        assistant.ask(CRANES, history=turns)
+    with pytest.raises(ValueError, match='turn 1 of the history has no "answer"'):
+        assistant.ask_many([CRANES, CRANES], histories=[(), turns])
+
+
 @pytest.mark.parametrize("histories", [[], [(), ()]])
 def test_ask_many_refuses_another_number_of_histories(assistant: Assistant, histories: list[Any]) -> None:
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="1 questions need as many histories"):
         assistant.ask_many([CRANES], histories=histories)
 
 
@@ -306,7 +316,7 @@ def test_manifest_names_both_models_and_the_corpus(assistant: Assistant) -> None
 
 def test_timings_add_up(assistant: Assistant) -> None:
     timings = assistant.ask(CRANES).timings_ms
-    assert timings["total"] == pytest.approx(timings["retrieve"] + timings["read"])
+    assert timings["total"] >= timings["retrieve"] + timings["read"]  # and what it takes to decide
     assert min(timings.values()) >= 0
 
 
@@ -403,7 +413,9 @@ def test_from_folder_warns_of_what_it_skipped(
     (folder / "empty.txt").write_bytes(b"")
     with caplog.at_level(logging.WARNING):
         Assistant.from_folder(folder)
-    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["skipped empty.txt (empty)"]
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        "skipped     1 empty            empty.txt"
+    ]
 
 
 def test_from_folder_of_nothing_to_read_is_refused(encoders: list[ToyEncoder], tmp_path: Path) -> None:

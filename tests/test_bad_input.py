@@ -94,7 +94,7 @@ def test_an_undecodable_file_is_named_and_the_rest_answered(
     assert code == 0
     assert json.loads(out)["answers"][0]["text"] == "12"
     (message,) = [record.getMessage() for record in caplog.records]
-    assert message.startswith("skipped broken.txt (undecodable): ")
+    assert message.startswith("skipped     1 undecodable      broken.txt: ")
     assert "save it as UTF-8" in message
 
 
@@ -138,7 +138,8 @@ def test_an_index_of_another_encoder_is_named_and_index_repairs_it(run: Run, fol
     assert run("index", folder, "--index", index, "--encoder", "one-encoder")[0] == 0
     code, out, err = run("ask", CRANES, "--docs", folder, "--index", index, "--encoder", "other-encoder")
     assert (code, out) == (1, "")
-    assert_one_line(err, str(index), "'one-encoder'", "'other-encoder'", "qa index DIR")
+    remedy = f"qa index {folder} --index {index} --encoder other-encoder"
+    assert_one_line(err, str(index), "'one-encoder'", "'other-encoder'", remedy)
     assert run("index", folder, "--index", index, "--encoder", "other-encoder")[0] == 0
     assert run("ask", CRANES, "--docs", folder, "--index", index, "--encoder", "other-encoder")[0] == 0
 
@@ -149,10 +150,10 @@ def test_an_index_of_a_newer_format_is_named_and_index_repairs_it(
     with monkeypatch.context() as newer:
         newer.setattr(store, "FORMAT_VERSION", store.FORMAT_VERSION + 1)
         assert run("index", folder, "--index", index)[0] == 0
-    for arguments in (("--index", index), ("--index", index, "--docs", folder)):
+    for arguments, named in ((("--index", index), "DIR"), (("--index", index, "--docs", folder), folder)):
         code, out, err = run("ask", CRANES, *arguments)
         assert (code, out) == (1, "")
-        assert_one_line(err, str(index), f"format {store.FORMAT_VERSION + 1}", "qa index DIR")
+        assert_one_line(err, str(index), f"format {store.FORMAT_VERSION + 1}", f"qa index {named} --index {index}")
     assert run("index", folder, "--index", index)[0] == 0
     assert run("ask", CRANES, "--index", index)[0] == 0
 
@@ -182,7 +183,7 @@ def test_a_damaged_index_file_is_named_and_index_repairs_it(
     code, out, err = run("ask", CRANES, "--index", index)
     assert (code, out) == (1, "")
     named = str(index) if (name, damage) == ("CURRENT", Path.unlink) else str(path)  # without CURRENT there is no index
-    assert_one_line(err, named, "qa index DIR")
+    assert_one_line(err, named, f"qa index DIR --index {index}")
     code, out, err = run("index", folder, "--index", index)
     assert (code, err) == (0, "")
     assert out.startswith("3 documents, 3 passages, index in ")
@@ -444,10 +445,37 @@ def test_an_undecodable_file_leaves_the_real_models_answering(tmp_path: Path, in
 
 @pytest.mark.usefixtures("toy_models")
 def test_from_folder_refuses_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(b"\0\1\2")
+    place = tmp_path / "documents"
+    place.mkdir()
+    (place / "a.txt").write_bytes(b"\0\1\2")
     with pytest.raises(NoDocumentsError) as caught:
-        Assistant.from_folder(tmp_path)
+        Assistant.from_folder(place)
     assert "\n" not in str(caught.value)
     with pytest.raises(IndexStoreError) as missing:
         Assistant.open(tmp_path)
     assert "\n" not in str(missing.value)
+
+
+def test_ask_names_many_files_that_it_left_out_in_one_line_without_their_escapes(
+    run: Run, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(20):
+        (folder / f"{number:02d}\x1b[2J.jpg").write_bytes(b"\xff\xd8")
+    assert run("ask", CRANES, "--docs", folder)[0] == 0
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert "\x1b" not in message
+    assert message.startswith("skipped    20 unsupported")
+    assert "and 17 more" in message
+
+
+def test_no_message_moves_the_cursor(run: Run, folder: Path) -> None:
+    code, out, err = run("ask", CRANES, "--docs", folder / "none\x1b[2J")
+    assert (code, out) == (1, "")
+    assert "\x1b" not in err
+
+
+def test_an_encoder_for_an_index_that_has_one_is_refused(run: Run, folder: Path, index: Path) -> None:
+    assert run("index", folder, "--index", index)[0] == 0
+    code, out, err = run("ask", CRANES, "--index", index, "--encoder", "other-encoder")
+    assert (code, out) == (1, "")
+    assert_one_line(err, "--encoder goes with --docs")

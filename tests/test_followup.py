@@ -2,7 +2,7 @@
 
 import pytest
 
-from qa.followup import Turn, leans_on_history, resolve
+from qa.followup import ANSWER_WORDS, MOST_WORDS, Turn, check_history, leans_on_history, resolve
 
 FIRST = Turn(question="How many fugitives are abroad?", answer="946")
 THEN = Turn(question="Who hunts them?", answer="The agency.")
@@ -10,14 +10,53 @@ THEN = Turn(question="Who hunts them?", answer="The agency.")
 
 @pytest.mark.parametrize(
     "question",
-    ["And how many of them came back?", "Why?", "Where did he go?", "What about Peru?", "Who else?", "When was that?"],
+    [
+        "And how many of them came back?",
+        "Why?",
+        "WHERE DID HE GO?",
+        "Where did he go?",
+        "What about Peru?",
+        "In China?",  # a name is no question yet
+        "What was Peru's?",
+        "Who else?",
+        "When was that?",
+        "Who signed that treaty?",
+        "What happened after that treaty was signed?",
+        "Who lives there?",
+        "How many are there?",
+        "How long did it last?",
+        "Who was its director?",
+        "Who runs their office?",
+        "Which one has the most members?",
+        "Are both countries members?",
+        "Did Brandt meet them?",
+        "Does the agency know where he is?",
+    ],
 )
 def test_leans_on_history_of_a_follow_up(question: str) -> None:
     assert leans_on_history(question)
 
 
 @pytest.mark.parametrize(
-    "question", ["Who is Liu Jianchao?", "How many extradition treaties were signed?", "When did Sky Net begin?"]
+    "question",
+    [
+        "Who is Liu Jianchao?",
+        "How many extradition treaties were signed?",
+        "When did Sky Net begin?",
+        "What is APEC?",
+        "Who is Obama?",
+        "Where’s Peru?",
+        "Who said that corruption is a cancer?",
+        "Which is the oldest treaty that China signed?",
+        "Is there a treaty between China and Peru?",
+        "What is one reason companies fail?",
+        "Is one of the cranes broken?",
+        "Are both China and Peru members?",
+        "When did China and the US sign their agreement?",
+        "How many companies pay their taxes?",
+        "Which country recalled its ambassador?",
+        "When did Obama visit his mother?",
+    ],
 )
 def test_leans_on_history_not_of_a_question_that_stands_alone(question: str) -> None:
     assert not leans_on_history(question)
@@ -55,3 +94,41 @@ def test_resolve_with_empty_turns_adds_nothing() -> None:
 def test_resolve_always_ends_with_the_question() -> None:
     for history in ([FIRST], [FIRST, THEN], [THEN, THEN]):
         assert resolve("  Why?  ", history).endswith("Why?")
+
+
+def test_resolve_puts_only_the_beginning_of_a_long_answer() -> None:
+    long = Turn(question="Who hunts fugitives abroad?", answer="word " * 100)
+    assert resolve("Why?", [long]) == f"{long['question']} {' '.join(['word'] * ANSWER_WORDS)}. Why?"
+
+
+def test_resolve_of_a_long_conversation_leaves_out_the_latest_question_then_the_answer() -> None:
+    standing = Turn(question="Who hunted " + "very " * 20 + "corrupt fugitives?", answer="")
+    latest = Turn(question="And why did " + "they " * 15 + "go?", answer="They had stolen.")
+    longest = Turn(question="Who hunted " + "very " * MOST_WORDS + "corrupt fugitives?", answer="")
+    assert resolve("And how were they caught?", [standing, latest]) == (
+        f"{standing['question']} They had stolen. And how were they caught?"
+    )
+    assert resolve("Why?", [longest, latest]) == f"{longest['question']} Why?"
+
+
+@pytest.mark.parametrize("history", [[], (), [FIRST, THEN], (FIRST,)])
+def test_check_history_lets_turns_pass(history: object) -> None:
+    check_history(history)
+
+
+@pytest.mark.parametrize(
+    ("history", "error", "says"),
+    [
+        ("Why?", TypeError, "history must be a list .*, got str"),
+        (FIRST, TypeError, "history must be a list .*, got dict"),
+        (None, TypeError, "got NoneType"),
+        ([FIRST, "Why?"], TypeError, "turn 2 .*, got str"),
+        ([("Why?", "So")], TypeError, "turn 1 .*, got tuple"),
+        ([{"question": "Why?"}], ValueError, 'turn 1 of the history has no "answer"'),
+        ([FIRST, {"question": None, "answer": ""}], TypeError, '"question" in turn 2 .* must be text, got NoneType'),
+    ],
+)
+def test_check_history_says_which_turn_is_wrong(history: object, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says) as caught:
+        check_history(history)
+    assert "\n" not in str(caught.value)

@@ -21,7 +21,6 @@ from qa import assistant as assistant_module
 from qa import inventory
 from qa.assistant import Assistant, Indexed, indexed
 from qa.chunking import chunk_document
-from qa.datatypes import Corpus
 from qa.documents import NoDocumentsError, read_folder
 from qa.retriever import LAYOUT, Retriever, read_documents
 
@@ -143,18 +142,42 @@ def test_a_deleted_document_is_in_no_file_of_the_new_generation(folder: Path, in
     assert not [path for path in index.rglob("*") if path.is_file() and b"xylophon" in path.read_bytes()]
 
 
-def test_an_index_of_another_layout_is_built_anew_but_not_opened(
-    folder: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_index_of_an_older_layout_is_built_anew_but_not_opened(
+    run: Run, folder: Path, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(assistant_module, "SentenceEncoder", ToyEncoder)
     with monkeypatch.context() as other:
-        other.setattr(assistant_module, "LAYOUT", LAYOUT + 1)
+        other.setattr(assistant_module, "LAYOUT", LAYOUT - 1)
         update(folder, index)
-    with pytest.raises(IndexStoreError, match="made by another version of quotewise; build it again with"):
+    with pytest.raises(NoIndexError, match="made by an older version of quotewise; build it again with"):
         Assistant.open(index)
+    code, out, err = run("index", "status", folder, "--index", index)
+    assert (code, out) == (1, "")
+    assert err.endswith(f"older version of quotewise; build it again with: qa index {folder} --index {index}\n")
     encoder = ToyEncoder()
     assert update(folder, index, encoder).retriever.to_blobs() == anew(folder).to_blobs()
     assert len(encoder.documents_seen) == 9
+
+
+def test_an_index_of_a_newer_layout_is_left_alone(
+    run: Run, folder: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as other:
+        other.setattr(assistant_module, "LAYOUT", LAYOUT + 1)
+        update(folder, index)
+    with pytest.raises(IndexStoreError, match="made by a newer version of quotewise; use that, or build it again"):
+        update(folder, index)
+    assert run("index", "status", folder, "--index", index)[0] == 1
+    assert store.load(index).generation == "gen-00000001"
+
+
+@pytest.mark.parametrize("within", [".", "index", "deep/index"])
+def test_an_index_cannot_lie_within_the_documents(run: Run, folder: Path, within: str) -> None:
+    before = sorted(folder.rglob("*"))
+    code, out, err = run("index", folder, "--index", folder / within)
+    assert (code, out) == (1, "")
+    assert "the index cannot lie within the documents" in err
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_an_index_of_an_older_format_is_built_anew(folder: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +251,7 @@ def test_index_lists_what_was_left_out_by_reason(run: Run, folder: Path, index: 
 def test_index_names_what_was_read_in_part() -> None:
     partial = replace(document("scan.pdf", MUSEUM), decoded="pdf", pages=(0, 20), lost="pages 3, 7 hold no text")
     retriever = toy_retriever([document("ferry.txt", FERRY), partial])
-    files = inventory.files_of(Indexed(retriever, (), Corpus(())))
+    files = inventory.files_of(retriever, ())
     assert [(file["path"], file["status"], file["reason"]) for file in files] == [
         ("ferry.txt", "indexed", None),
         ("scan.pdf", "partial", "lost"),
@@ -283,7 +306,7 @@ def test_status_says_what_is_there_and_what_has_changed(run: Run, folder: Path, 
     code, out, err = run("index", "status", folder, "--index", index)
     assert (code, err) == (0, "")
     changes = ["added       more.txt", "changed     ferry.txt", "gone        museum.txt"]
-    assert out.splitlines()[3:] == [*changes, f"bring it up to date with: qa index update {folder}"]
+    assert out.splitlines()[3:] == [*changes, f"bring it up to date with: qa index update {folder} --index {index}"]
     assert {path: path.stat().st_mtime_ns for path in index.rglob("*")} == before
 
 
@@ -298,7 +321,7 @@ def test_verify_and_repair(run: Run, folder: Path, index: Path) -> None:
     code, out, err = run("index", "verify", folder, "--index", index)
     assert code == 1
     assert "BAD  gen-00000002/passages.faiss  is damaged (its checksum differs)" in out.splitlines()
-    assert err == f"qa: the index in {index} is damaged; mend it with: qa index repair {folder}\n"
+    assert err == f"qa: the index in {index} is damaged; mend it with: qa index repair {folder} --index {index}\n"
     code, out, err = run("index", "repair", folder, "--index", index)
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "made gen-00000001 the current generation"
@@ -310,7 +333,7 @@ def test_verify_and_repair(run: Run, folder: Path, index: Path) -> None:
 def test_looking_after_no_index_fails(run: Run, folder: Path, index: Path, action: str) -> None:
     code, out, err = run("index", action, folder, "--index", index)
     assert (code, out) == (1, "")
-    assert err == f"qa: no index in {index}; build one with: qa index DIR\n"
+    assert err == f"qa: no index in {index}; build one with: qa index {folder} --index {index}\n"
     assert not index.exists()
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from eval.dataset import Gold
 from eval.metrics import (
     aurc,
-    bootstrap_interval,
     contains_phrase,
     expected_calibration_error,
     gold_rank,
@@ -20,7 +19,7 @@ from eval.metrics import (
     risk_coverage,
 )
 from qa.datatypes import Document, Hit, Passage, Span
-from qa.metrics import auroc, best_f1, exact_match, normalise, token_f1
+from qa.metrics import auroc, best_f1, bootstrap_interval, exact_match, normalise, token_f1
 
 WORDS = st.lists(st.sampled_from(["the", "fox", "hunt", "946", "U.S.", "a", "£5"]), max_size=6).map(" ".join)
 SCORES = st.lists(st.integers(-3, 3), min_size=1, max_size=8)  # few values, so that ties are common
@@ -190,25 +189,40 @@ def test_rank_measures_follow_from_the_rank() -> None:
 
 
 def test_bootstrap_interval_repeats_itself_and_holds_the_mean() -> None:
-    """The same seed gives the same interval; for 50 of 100 it is about 0.5 +- 1.96 * sqrt(0.25 / 100)."""
-    values = [0, 1] * 50
-    low, high = bootstrap_interval(values)
-    assert (low, high) == bootstrap_interval(values)
+    """The same draws give the same interval; for 50 of 100 it is about 0.5 +- 1.96 * sqrt(0.25 / 100)."""
+    values = np.array([0, 1] * 50)
+    low, high = bootstrap_interval(lambda at: values[at].mean(), 100)
+    assert (low, high) == bootstrap_interval(lambda at: values[at].mean(), 100)
     assert low == pytest.approx(0.402, abs=0.02)
     assert high == pytest.approx(0.598, abs=0.02)
 
 
-def test_bootstrap_interval_takes_another_statistic_and_level() -> None:
-    """The median of equal values is that value; a lower level is narrower."""
-    assert bootstrap_interval([2, 2, 2], statistic=np.median) == (2, 2)
-    wide, narrow = bootstrap_interval(range(10)), bootstrap_interval(range(10), level=0.5)
-    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+def test_bootstrap_interval_takes_any_figure_of_places() -> None:
+    """A figure of two arrays at the same places: their difference is 1 everywhere, so its interval has no width."""
+    one, other = np.array([3, 5, 9]), np.array([2, 4, 8])
+    assert bootstrap_interval(lambda at: float(np.median(one[at] - other[at])), 3) == (1, 1)
 
 
-def test_bootstrap_interval_refuses_no_values() -> None:
-    """Nothing to resample."""
-    with pytest.raises(ValueError, match="at least one value"):
-        bootstrap_interval([])
+def test_bootstrap_interval_draws_as_many_as_there_are_as_often_as_told() -> None:
+    """Every resample has n places, from 0 to n - 1."""
+    drawn: list[list[int]] = []
+    bootstrap_interval(lambda at: drawn.append(at.tolist()) or 0.0, 3, resamples=50)
+    assert {len(places) for places in drawn} == {3}
+    assert len(drawn) == 50
+    assert {place for places in drawn for place in places} == {0, 1, 2}
+
+
+def test_bootstrap_interval_leaves_out_resamples_without_the_figure() -> None:
+    """The mean of the places, where it is not 0: the draws of nothing but the first are left out."""
+    low, high = bootstrap_interval(lambda at: at.mean() or None, 2)
+    assert (low, high) == (1 / 2, 1)
+
+
+@pytest.mark.parametrize("n", [0, 3])
+def test_bootstrap_interval_refuses_when_nothing_gives_the_figure(n: int) -> None:
+    """There is nothing to resample, or no resample gives it."""
+    with pytest.raises(ValueError, match=f"no resample of {n} things gives one"):
+        bootstrap_interval(lambda at: None, n)
 
 
 def test_expected_calibration_error_is_as_worked_by_hand() -> None:

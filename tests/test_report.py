@@ -10,7 +10,7 @@ import pytest
 
 from eval.__main__ import main
 from eval.dataset import Example, Gold
-from eval.report import Report, below_floors, evaluate, is_misquote, is_right
+from eval.report import Figure, Report, below_floors, evaluate, is_misquote, is_right
 from qa.datatypes import (
     Answer,
     Citation,
@@ -219,10 +219,43 @@ def test_report_as_markdown_has_a_table_of_figures_and_one_of_kinds() -> None:
     lines = report_of((TREATIES, answered(place(A, "39 extradition treaties")))).to_markdown().splitlines()
     assert lines[0] == "reader toy, encoder toy, corpus_sha256 0, version 1"
     assert lines[2] == "| figure | all | report |"
-    assert lines[4] == "| right | 1.00 [1.00, 1.00] (n=1) | 1.00 [1.00, 1.00] (n=1) |"
+    assert lines[4] == "| right | 1.000 [1.000, 1.000] (n=1) | 1.000 [1.000, 1.000] (n=1) |"
     assert "| sides_shown | - | - |" in lines
-    assert lines[-3] == "| kind | right | exact_match | f1 | mrr | sides_shown | items_found |"
-    assert lines[-1].startswith("| number | 1.00 [1.00, 1.00] (n=1) |")
+
+
+def test_report_as_markdown_says_of_each_kind_what_retrieval_and_reader_do() -> None:
+    """One question has a wrong answer and its passage second, the other is refused; recall is at the middle k."""
+    found = answered(place(A, "Peru"), hits=[HIT_B, HIT_A])
+    report = report_of((TREATIES, found), (NOWHERE, refused()), k_values=(1, 2, 3), read_gold=lambda *_: "39")
+    header, _, number, nowhere = report.to_markdown().splitlines()[-4:]
+    names = ("kind", "right", "answered_precision", "exact_match", "f1", "recall_at_2", "mrr", "gold_passage_f1")
+    assert header == f"| {' | '.join(names)} | sides_shown | items_found |"
+    cells = dict(zip(names, number.strip("| ").split(" | "), strict=False))
+    assert cells["kind"] == "number"
+    assert {name: cell.split(" [")[0] for name, cell in cells.items() if name != "kind"} == {
+        "right": "0.000",
+        "answered_precision": "0.000",
+        "exact_match": "0.000",
+        "f1": "0.000",
+        "recall_at_2": "1.000",
+        "mrr": "0.500",
+        "gold_passage_f1": "0.500",  # "39" of "39 extradition treaties": 2 * 1 / (1 + 3)
+    }
+    assert nowhere == f"| unanswerable_far | 1.000 [1.000, 1.000] (n=1) |{' - |' * 8}"
+
+
+@pytest.mark.parametrize(
+    ("figure", "expected"),
+    [
+        (Figure(0.84567, 128, 0.7654321, 0.9), "0.846 [0.765, 0.900] (n=128)"),
+        (Figure(12, 300), "12 (n=300)"),
+        (Figure(0.0512345, 40), "0.05123 (n=40)"),
+        (Figure(None, 0), "-"),
+    ],
+)
+def test_a_figure_is_written_with_its_interval_and_n(figure: Figure, expected: str) -> None:
+    """A mean has three decimals, as its interval; a count or a figure without interval four digits."""
+    assert str(figure) == expected
 
 
 def test_below_floors_names_what_fell() -> None:

@@ -50,6 +50,15 @@ def test_the_documents_words_come_first() -> None:
     assert Speller(count_words(["recieving station"])).corrected("recieving") == "recieving"  # as the documents have it
 
 
+def test_two_letters_are_mended_only_towards_one_word() -> None:
+    assert Speller(count_words(["Interlaken"])).corrected("inetrlakex") == "interlaken"
+    assert Speller(count_words(["Interlaken, Interlaker"])).corrected("inetrlakex") == "inetrlakex"
+
+
+def test_a_first_letter_is_no_slip() -> None:
+    assert Speller(count_words(["taping bakery"])).corrected("vaping cakery bakrey") == "vaping cakery bakery"
+
+
 def test_correcting_twice_changes_nothing_more(speller: Speller) -> None:
     once = speller.corrected("how many fugtives were repatraited by Ilse Barndt")
     assert speller.corrected(once) == once

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from strategies import thorough
 
 from qa.datatypes import Passage, ScoredSpan, Span
-from qa.reader import under
 from qa.training.evaluate import measure
 from qa.training.prepare import (
     MEASURING_ONLY,
@@ -34,6 +33,7 @@ from qa.training.prepare import (
     read_set,
     swapped,
     training_examples,
+    under,
 )
 
 CONTEXTS = (
@@ -382,7 +382,7 @@ def test_features_of_a_group_are_one_window_a_passage_and_the_first_holds_the_an
 
 
 @pytest.mark.model
-def test_features_put_the_heading_before_the_question_as_the_reader_does(tokenizer: Any) -> None:
+def test_features_put_the_heading_before_the_question(tokenizer: Any) -> None:
     asked = replace(example(CONTEXTS[0], "When?", "1931"), heading="Old harbours")
     ((ids, context_at, first, last),) = windows(features([(asked,)], tokenizer, max_length=64, stride=16))
     assert ids[1 : context_at - 1] == tokenizer(under("Old harbours", "When?"))["input_ids"][1:-1]

@@ -23,7 +23,8 @@ from toys import FERRY, HARBOUR, MUSEUM, document, toy_assistant, toy_documents
 from qa import cli
 from qa.datatypes import Corpus
 from qa.documents import MAX_BYTES, read_folder
-from qa.verify import Claim, Verdict, read_claims, to_text, verify
+from qa.values import fold
+from qa.verify import Claim, Verdict, read_cited, read_claims, to_text, verify
 
 START = HARBOUR.index("12")
 OWNS = "Who owns the harbour?"  # gets no answer, but near misses
@@ -69,9 +70,11 @@ def asked(question: str = CRANES, *more: Any) -> dict[str, Any]:
 
 
 def reply_of(**changes: Any) -> dict[str, Any]:
-    """The reply of 12 cranes, its one citation changed; a key changed to ... is taken out."""
+    """The reply of 12 cranes, its one citation changed, and what it says with it; a key changed to ... is taken out."""
     reply = asked()
     citation = reply["answers"][0]["citations"][0]
+    if isinstance(quote := changes.get("quote"), str):
+        reply["answers"][0] |= {"text": quote, "value": fold(quote)}
     citation |= changes
     for key in [key for key, value in changes.items() if value is ...]:
         del citation[key]
@@ -87,7 +90,7 @@ def stored(place: Path, *replies: Any) -> Path:
 def judged(folder: Path, reply: dict[str, Any]) -> Verdict:
     """The verdict on the only citation of a reply."""
     claims, complaints = read_claims(stored(folder.parent, reply))
-    (verdict,) = verify(claims, read_folder(folder)[0])
+    (verdict,) = verify(claims, read_cited(folder, claims)[0])
     assert complaints == []
     return verdict
 
@@ -121,7 +124,7 @@ def test_a_quote_that_shifted_is_moved_to_where_it_is_now(folder: Path) -> None:
 def test_a_moved_quote_is_found_at_its_nearest_occurrence(folder: Path) -> None:
     written(folder, {"harbour.txt": "12" + " " * START + "12" + " " * 10 + "12"})  # 2 too far left of it, and 2 right
     assert outcome(judged(folder, asked())) == ("moved", "harbour.txt", START + 2)
-    written(folder, {"harbour.txt": "." * (START - 1) + "12.12"})  # as near on either side
+    written(folder, {"harbour.txt": "." * (START - 1) + "12/12"})  # as near on either side
     assert outcome(judged(folder, asked())) == ("moved", "harbour.txt", START - 1)
 
 
@@ -146,6 +149,62 @@ def test_a_quote_that_no_document_has_is_missing(folder: Path) -> None:
     assert outcome(judged(folder, reply_of(quote="946", end=START + 3))) == ("missing", None, None)
     (folder / "harbour.txt").unlink()
     assert outcome(judged(folder, asked())) == ("missing", None, None)
+
+
+WHOLE_WORDS = [  # the quote, the text in which it is looked for, and where it is
+    ("946", "founded in 1946, hunts 720 fugitives", None),
+    ("946", "1,946 fugitives, 946,000 in all, 0.946 of them, 946.5 a year, in 946AD", None),
+    ("946", "Of 1,946 they caught 946.", 21),
+    ("946", "a 946-year sentence", 2),
+    ("ole", "Sole and oleander", None),
+    ("ole", "Sole, ole's", 6),
+    ("$31 million", "US$31 million, $31 millions", 2),
+    ("a b a", "aa b a b a", 5),  # the first place overlaps it
+]
+
+
+@pytest.mark.parametrize(("quote", "text", "at"), WHOLE_WORDS, ids=lambda given: str(given)[:20])
+def test_a_quote_is_looked_for_as_whole_words(folder: Path, quote: str, text: str, at: int | None) -> None:
+    reply = reply_of(quote=quote, start=100, end=100 + len(quote), prefix="", suffix="")
+    written(folder, {"harbour.txt": text})
+    assert outcome(judged(folder, reply)) == (("missing", None, None) if at is None else ("moved", "harbour.txt", at))
+    (folder / "harbour.txt").rename(folder / "port.txt")
+    assert outcome(judged(folder, reply)) == (("missing", None, None) if at is None else ("elsewhere", "port.txt", at))
+
+
+def test_a_quote_within_another_word_at_its_old_place_is_missing(folder: Path) -> None:
+    written(folder, {"harbour.txt": HARBOUR.replace("12", "123")})
+    assert outcome(judged(folder, asked())) == ("missing", None, None)
+
+
+@pytest.mark.parametrize(("prefix", "suffix"), [("\u5171", "\u4eba"), ("", "\u4eba"), ("1", "")])
+def test_a_quote_that_was_cut_out_of_a_word_may_be_so_again(folder: Path, prefix: str, suffix: str) -> None:
+    written(folder, {"harbour.txt": f"\u4e00 {prefix}946{suffix}"})
+    reply = reply_of(quote="946", start=0, end=3, prefix=prefix, suffix=suffix)
+    assert outcome(judged(folder, reply)) == ("moved", "harbour.txt", 2 + len(prefix))
+
+
+@pytest.mark.parametrize("near", ["It has 12 boats. ", "Some 12 cranes rust. ", "The harbour has 12 "])
+def test_of_several_places_the_one_in_the_same_words_counts(folder: Path, near: str) -> None:
+    filler = "." * max(0, START - near.index("12"))
+    written(folder, {"harbour.txt": filler + near + HARBOUR})  # the first one is as near as can be, or at its place
+    assert outcome(judged(folder, asked())) == ("moved", "harbour.txt", len(filler + near) + START)
+
+
+def test_a_quote_whose_file_has_a_copy_under_an_earlier_name_is_exact(folder: Path) -> None:
+    for name in ("a copy.txt", "b copy.txt"):
+        (folder / name).write_bytes((folder / "harbour.txt").read_bytes())
+    assert outcome(judged(folder, asked())) == ("exact", "harbour.txt", START)
+    claims, _ = read_claims(stored(folder.parent, asked()))
+    corpus, skipped = read_cited(folder, claims)
+    assert [one.document_id for one in corpus.documents] == ["a copy.txt", "ferry.txt", "harbour.txt", "museum.txt"]
+    assert [(one.path, one.reason) for one in skipped] == [("b copy.txt", "duplicate")]
+
+
+def test_a_file_that_became_a_copy_of_another_one_no_longer_holds_its_quote(folder: Path) -> None:
+    (folder / "cranes.txt").write_bytes((folder / "harbour.txt").read_bytes())
+    written(folder, {"harbour.txt": FERRY})
+    assert outcome(judged(folder, asked())) == ("elsewhere", "cranes.txt", START)
 
 
 # the sentence
@@ -181,7 +240,7 @@ def test_a_document_id_never_leads_out_of_the_folder(folder: Path, monkeypatch: 
     )
     reply["answers"][0]["citations"][0]["source_sha256"] = sha256(secret.encode()).hexdigest()
     claims, _ = read_claims(stored(folder.parent, reply))
-    corpus, _ = read_folder(folder)
+    corpus, _ = read_cited(folder, claims)
     monkeypatch.setattr(Path, "open", lambda *_: pytest.fail("opens a file"))
     monkeypatch.setattr("builtins.open", lambda *_: pytest.fail("opens a file"))
     assert [outcome(verdict) for verdict in verify(claims, corpus)] == [("missing", None, None)]
@@ -194,7 +253,7 @@ def reread(reply: Any, folder: Path) -> list[Verdict]:
     """Store a reply and judge it against the folder, as the command does."""
     claims, complaints = read_claims(stored(folder.parent, json.dumps(reply.to_dict(), indent=2)))
     assert complaints == []
-    return verify(claims, read_folder(folder)[0])
+    return verify(claims, read_cited(folder, claims)[0])
 
 
 def readable(text: str) -> str:
@@ -214,7 +273,9 @@ def test_a_fresh_reply_is_exact_and_one_on_a_shifted_text_is_moved(
     with tempfile.TemporaryDirectory() as place:
         text = readable(f"{before}\n\n{HARBOUR} {after}")
         folder = written(Path(place) / "documents", {"harbour.txt": text, "ferry.txt": FERRY, "museum.txt": MUSEUM})
-        reply = toy_assistant(read_folder(folder)[0].documents).ask(question)
+        documents = read_folder(folder)[0].documents
+        was = next(one.text for one in documents if one.document_id == "harbour.txt")  # without a mark of its encoding
+        reply = toy_assistant(documents).ask(question)
         verdicts = reread(reply, folder)
         assert {verdict.verdict for verdict in verdicts} <= {"exact"}
         assert verdicts or question != CRANES
@@ -227,37 +288,54 @@ def test_a_fresh_reply_is_exact_and_one_on_a_shifted_text_is_moved(
         now = {one.document_id: one.text for one in read_folder(folder)[0].documents}
         for verdict in reread(reply, folder):
             if verdict.document_id == "harbour.txt":
-                at = occurrences(verdict.quote, now["harbour.txt"])
+                end = verdict.start + len(verdict.quote)
+                around = was[max(0, verdict.start - 32) : end + 32]  # stands there once more, so nothing less will do
+                at = [one + min(verdict.start, 32) for one in occurrences(around, now["harbour.txt"])]
                 nearest = min(at, key=lambda one: (abs(one - verdict.start), one))
                 expected = "changed" if verdict.start in at else "moved"
                 assert outcome(verdict) == (expected, "harbour.txt", nearest)
 
 
+def same_until(one: str, other: str) -> int:
+    """How many characters two texts have in common from their beginnings."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
 @thorough
 @given(
-    st.lists(st.text(alphabet="ab", max_size=5), min_size=3, max_size=3),
-    st.text(alphabet="ab", min_size=1, max_size=2),
+    st.lists(st.text(alphabet="ab ", max_size=7), min_size=3, max_size=3),
+    st.text(alphabet="ab ", min_size=1, max_size=3),
     st.integers(0, 6),
     st.sampled_from(["0.txt", "1.txt", "2.txt", "gone.txt"]),
     st.integers(0, 2),
+    st.tuples(*[st.text(alphabet="ab ", max_size=2)] * 2),
 )
 def test_every_verdict_is_what_a_slow_search_says(
-    found: list[str], quote: str, start: int, name: str, hashed: int
+    found: list[str], quote: str, start: int, name: str, hashed: int, around: tuple[str, str]
 ) -> None:
     documents = {f"{number}.txt": document(f"{number}.txt", text) for number, text in enumerate(found)}
     source = documents[f"{hashed}.txt"].source_sha256
-    claim = Claim(name, quote, start, start + len(quote), source, quote, start)
+    claim = Claim(name, quote, start, start + len(quote), source, quote, start, *around)
+
+    def cut(before: str, after: str) -> bool:
+        return any(len(pair.replace(" ", "")) == 2 for pair in (before[-1:] + quote[0], quote[-1] + after[:1]))
+
     places = [
-        (other.document_id != name, other.source_sha256 != source, other.document_id, abs(at - start), at)
+        (other.document_id != name, other.source_sha256 != source, other.document_id, -alike, abs(at - start), at)
         for other in documents.values()
         for at in occurrences(quote, other.text)
+        for before, after in [(other.text[:at], other.text[at + len(quote) :])]
+        for alike in [same_until(before[::-1], around[0][::-1]) + same_until(after, around[1])]
+        if cut(*around) or not cut(before, after)
     ]
-    if not places:
-        expected: tuple[str, str | None, int | None] = ("missing", None, None)
+    own = documents.get(name)
+    if own and own.source_sha256 == source and start in occurrences(quote, own.text):
+        expected: tuple[str, str | None, int | None] = ("exact", name, start)
+    elif not places:
+        expected = ("missing", None, None)
     else:
-        away, differs, where, distance, at = min(places, key=lambda p: (p[0], p[1] and p[0], *p[2:]))
-        kind = "elsewhere" if away else "moved" if distance else "changed" if differs else "exact"
-        expected = (kind, where, at)
+        away, _, where, _, distance, at = min(places, key=lambda place: (place[0], place[0] and place[1], *place[2:]))
+        expected = ("elsewhere" if away else "moved" if distance else "changed", where, at)
     assert outcome(verify([claim], Corpus(tuple(documents.values())))[0]) == expected
 
 
@@ -329,6 +407,8 @@ CITATIONS = [  # how the citation is changed, and what is said of it
     ({"context": None}, "context must be text, got None"),
     ({"context_start": ...}, f"context_start {OFFSET}it is missing"),
     ({"context_start": False}, f"context_start {OFFSET}got False"),
+    ({"prefix": None}, "prefix must be text, got None"),
+    ({"suffix": 7}, "suffix must be text, got 7"),
     ({"quote": ["\x1b[2J\n" * 1000]}, r"quote must be text, got ['\x1b[2J\n"),
 ]
 
@@ -397,6 +477,51 @@ def test_missing_files_and_folders_are_named(run: Run, folder: Path, tmp_path: P
         code, out, err = run(*arguments)
         assert (code, out, err.count("\n")) == (1, "", 1)
         assert str(arguments[-1]) in err
+
+
+SAYS = [  # how the answer is changed, and what is said of it
+    ({"text": "9,460"}, "answers[0].text must be the quote of its first citation, '12', got '9,460'"),
+    ({"text": "12 cranes", "value": "12 cranes"}, "answers[0].text must be the quote"),
+    ({"text": "1"}, "answers[0].text must be the quote"),
+    ({"text": ""}, "answers[0].text must be the quote"),
+    ({"text": None}, "answers[0].text must be text, got None"),
+    ({"text": "\x1b[2J" * 1000}, r"got '\x1b[2J"),
+    ({"value": "120"}, "answers[0].value must be '12', its text folded, got '120'"),
+    ({"value": ""}, "answers[0].value must be '12'"),
+    ({"value": 12}, "answers[0].value must be text, got 12"),
+    ({"citations": []}, "answers[0].citations must say where '12' stands, got none"),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), SAYS, ids=lambda changes: str(changes)[:40])
+@pytest.mark.parametrize("lines", [1, 2])
+def test_an_answer_that_says_other_than_it_quotes_does_not_verify(
+    run: Run, folder: Path, tmp_path: Path, changes: dict[str, Any], said: str, lines: int
+) -> None:
+    reply = asked()
+    reply["answers"][0] |= changes
+    code, out, err = run(stored(tmp_path, *[asked("Who runs the ferry?"), reply][-lines:]), "--docs", folder)
+    assert (code, err.count("\n")) == (1, 1)
+    assert out.splitlines()[-1:] == ["1 citation: 1 exact"] * (lines - 1)
+    assert said in err
+    assert len(err) < 600
+    assert "\x1b" not in err
+
+
+@pytest.mark.parametrize("key", ["text", "value"])
+def test_an_answer_that_says_nothing_is_no_answer(tmp_path: Path, key: str) -> None:
+    reply = asked()
+    del reply["answers"][0][key]
+    with pytest.raises(ValueError, match=rf"answers\[0\]\.{key} is missing"):
+        read_claims(stored(tmp_path, reply))
+
+
+@pytest.mark.parametrize("quote", ["The U.S.,", "1,2,345", "\u201cNa\u00efve\u201d", "!?"])
+def test_a_value_may_be_folded_less(tmp_path: Path, quote: str) -> None:
+    reply = reply_of(quote=quote, end=START + len(quote))
+    for value in (fold(quote), quote):
+        reply["answers"][0]["value"] = value
+        assert [claim.quote for claim in read_claims(stored(tmp_path, reply))[0]] == [quote]
 
 
 # what is printed
@@ -495,7 +620,8 @@ def test_python_m_qa_verify_reads_the_shipped_documents(tmp_path: Path) -> None:
         "end": start + 20,
         "source_sha256": shipped.source_sha256,
     }
-    path = stored(tmp_path, {"answers": [{"citations": [citation]}], "no_answer": None})
+    answer = {"text": citation["quote"], "value": fold(shipped.text[start : start + 20]), "citations": [citation]}
+    path = stored(tmp_path, {"answers": [answer], "no_answer": None})
     done = subprocess.run([sys.executable, "-m", "qa", "verify", str(path)], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("1 citation: 1 exact\n")

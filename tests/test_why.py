@@ -1,6 +1,7 @@
 """Where an expected answer was lost: every step of the trip, told apart."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from qa.why import explain, to_text
 ALL_SURE = Calibration("toy", dict.fromkeys(Features.__dataclass_fields__, 0.0), 1.0, 0.5)
 NEVER_SURE = Calibration("toy", dict.fromkeys(Features.__dataclass_fields__, 0.0), -1.0, 0.5)
 QUESTION = "How many cranes has the harbour?"
+EARLIER = document("earlier.txt", "In 2014 they counted. The harbour has 12 cranes.")
+LATER = document("later.txt", "In 2016 they counted. The harbour has 15 cranes.")
 
 
 def test_an_answer_that_is_shown() -> None:
@@ -54,14 +57,49 @@ def test_a_passage_that_was_not_read() -> None:
 def test_a_passage_in_which_the_reader_saw_no_such_answer() -> None:
     found = explain(toy_assistant(toy_documents()), QUESTION, "Ilse Brandt")  # names are no answer to "how many"
     assert (found.step, found.score, found.confidence) == ("not_read", None, None)
-    assert '"12" came first' in to_text(found)
+    assert 'not among the spans that the reader offered; "12" came first' in to_text(found)
+
+
+def test_an_answer_than_which_not_here_was_likelier() -> None:
+    found = explain(toy_assistant(toy_documents()), "How many passengers has the ferry at the harbour?", "12 cranes")
+    assert (found.step, found.score) == ("null_won", -1.0)
+    text = to_text(found)
+    assert 'with a score of -1.0, but "not here" won in its passage; "300" came first' in text
+    alone = explain(toy_assistant(toy_documents()), "How many boats sank?", "40")  # no other one is offered
+    assert (alone.step, alone.score) == ("null_won", -1.0)
 
 
 def test_an_answer_that_another_one_outscored() -> None:
-    found = explain(toy_assistant(toy_documents()), "How many passengers has the ferry at the harbour?", "12 cranes")
-    assert (found.step, found.score) == ("outscored", -1.0)
+    question = "How many passengers carries the ferry to the harbour with cranes?"
+    found = explain(toy_assistant(toy_documents()), question, "12 cranes")
+    assert (found.step, found.score) == ("outscored", 1.0)
     assert found.first is not None
     assert found.first.text == "300"
+    assert 'with a score of 1.0, but "300" came first' in to_text(found)
+
+
+@pytest.mark.parametrize("calibration", [None, ALL_SURE])
+def test_every_side_of_a_disagreement_is_shown(calibration: Calibration | None) -> None:
+    assistant = toy_assistant([EARLIER, LATER], calibration)
+    assert [answer.as_of is None for answer in assistant.ask(QUESTION).answers] == [False, False]
+    assert [explain(assistant, QUESTION, side).step for side in ("12", "15")] == ["shown", "shown"]
+
+
+@pytest.mark.parametrize(("year", "steps"), [("2014", ["shown", "another_time"]), ("2016", ["another_time", "shown"])])
+def test_a_side_that_gives_another_time_than_the_question(year: str, steps: list[str]) -> None:
+    found = [
+        explain(toy_assistant([EARLIER, LATER]), f"In {year}, how many cranes has the harbour?", s)
+        for s in ("12", "15")
+    ]
+    assert [one.step for one in found] == steps
+    assert "another time than the question names" in to_text(found[steps.index("another_time")])
+
+
+def test_an_answer_whose_file_has_changed_is_shown(tmp_path: Path) -> None:
+    assistant = toy_assistant(toy_documents())
+    assistant.folder = tmp_path  # where no file is
+    assert assistant.ask(QUESTION).answers[0].citations[0].outdated
+    assert explain(assistant, QUESTION, "12").step == "shown"
 
 
 def test_an_answer_below_the_threshold() -> None:

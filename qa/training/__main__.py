@@ -59,8 +59,7 @@ def main() -> None:
     averaged = train(load, arguments.run, start_from=start_from, config=config)
     measure(averaged)
     if arguments.export:
-        titled = any("headings" in mix for mix in config["mixes"].values())
-        export(averaged, arguments.export, reads_titles=titled)
+        export(averaged, arguments.export)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A reader's checkpoint and the measuring sets -> F1, exact match, best F1 with unanswerable questions, AUROC."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from qa.datatypes import Document, Passage, Span
-from qa.metrics import auroc, best_f1, exact_match, token_f1
+from qa.metrics import auroc, best_f1, bootstrap_interval, exact_match, token_f1
 from qa.reader import Reader
 from qa.training.prepare import Example, development_examples, misspell, read_set
 
 logger = logging.getLogger(__name__)
-RESAMPLES = 1000
 
 
 def predictions(reader: Reader, examples: Sequence[Example]) -> Iterator[tuple[str, float]]:
@@ -28,9 +27,8 @@ def predictions(reader: Reader, examples: Sequence[Example]) -> Iterator[tuple[s
 def measure(reader: Reader, examples: Sequence[Example]) -> dict[str, float]:
     """F1 and exact match of the best span on the answerable ones; with unanswerable ones also best F1 and AUROC.
 
-    Each comes with `_low` and `_high`, its 95 % percentile bootstrap interval over RESAMPLES of the examples, of which
-    there must be so many of either kind that none lacks one.
-    Source: Efron and Tibshirani 1993, chapter 13.
+    Each comes with `_low` and `_high`, its 95 % bootstrap interval over the examples, of which there must be so many of
+    either kind that no resample lacks one.
     """
     texts, logits = zip(*predictions(reader, examples), strict=True)
     scores, answerable = np.array(logits), np.array([bool(e.answers) for e in examples])
@@ -39,20 +37,19 @@ def measure(reader: Reader, examples: Sequence[Example]) -> dict[str, float]:
         for score in (token_f1, exact_match)
     )
 
-    def figures_of(rows: NDArray[np.int64]) -> dict[str, float]:
-        positive = answerable[rows]
-        figures = {"f1": float(f1[rows][positive].mean()), "exact_match": float(exact[rows][positive].mean())}
-        if not answerable.all():
-            figures["best_f1"] = best_f1(scores[rows], f1[rows], positive).f1
-            figures["auroc"] = auroc(scores[rows][positive], scores[rows][~positive])
-        return figures
-
-    rng, n = np.random.default_rng(0), len(examples)
-    figures = figures_of(np.arange(n))
-    resamples = [figures_of(rng.integers(n, size=n)) for _ in range(RESAMPLES)]
-    intervals = {name: np.quantile([one[name] for one in resamples], [0.025, 0.975]).tolist() for name in figures}
-    ends = {f"{name}_{end}": intervals[name][at] for name in figures for at, end in enumerate(("low", "high"))}
-    return {"n": n, **figures, **ends}
+    statistics: dict[str, Callable[[NDArray[np.int64]], float]] = {  # the places of some examples -> a figure
+        "f1": lambda at: float(f1[at][answerable[at]].mean()),
+        "exact_match": lambda at: float(exact[at][answerable[at]].mean()),
+    }
+    if not answerable.all():
+        statistics["best_f1"] = lambda at: best_f1(scores[at], f1[at], answerable[at]).f1
+        statistics["auroc"] = lambda at: auroc(scores[at][answerable[at]], scores[at][~answerable[at]])
+    n = len(examples)
+    figures: dict[str, float] = {"n": n}
+    for name, statistic in statistics.items():
+        figures[name] = statistic(np.arange(n))
+        figures[f"{name}_low"], figures[f"{name}_high"] = bootstrap_interval(statistic, n)
+    return figures
 
 
 def evaluate(checkpoint: Path, data: Path) -> dict[str, dict[str, float]]:

@@ -6,22 +6,16 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForQuestionAnswering
 
-from qa.reader import TITLED
-
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
 
-def export(checkpoint: Path, folder: Path, *, reads_titles: bool) -> None:
-    """Write the shipped form of a checkpoint into folder; its model card and calibration are left as they are.
-
-    reads_titles: it was trained with titles before questions, and is to be asked so.
-    """
+def export(checkpoint: Path, folder: Path) -> None:
+    """Write the shipped form of a checkpoint into folder; its model card and calibration are left as they are."""
     folder.mkdir(parents=True, exist_ok=True)
     model = AutoModelForQuestionAnswering.from_pretrained(checkpoint, dtype=torch.float32)
     model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = (
         0.1  # as published; unused at run time
     )
-    setattr(model.config, TITLED, reads_titles)
     model.to(torch.float16).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(checkpoint / name, folder / name)

@@ -24,7 +24,6 @@ import numpy as np
 from tqdm import tqdm
 
 from qa.followup import Turn, resolve
-from qa.reader import under
 
 MEASURING_ONLY = frozenset(
     {"squadshifts_new_wiki", "clapnq_dev", "chroma_quotes", "quotesum_dev", "mtrag_un", "canard_dev", "selqa"}
@@ -67,7 +66,11 @@ def read_set(data: Path, name: str) -> Iterator[Example]:
         yield from conversations(data)
         return
     if name in ours:
-        for path in sorted(ours[name].glob("*.jsonl")):
+        if not (paths := sorted(ours[name].glob("*.jsonl"))):
+            raise FileNotFoundError(
+                f"{ours[name]} holds no .jsonl file; take {name} out of the mix, or get its passages"
+            )
+        for path in paths:
             if path.stem != "conversations":
                 yield from passages_with_questions(path, name)
         return
@@ -259,6 +262,15 @@ def augment(question: str, settings: dict[str, float], rng: random.Random) -> st
     if rng.random() < settings["typo"]:
         question = misspell(question, rng)
     return question
+
+
+def under(heading: str, question: str) -> str:
+    """A question under the title of a passage's document, as some are trained on; the reader is asked without.
+
+    >>> under("Rovers cannot pay the wages", "Who is the captain?")
+    'Rovers cannot pay the wages | Who is the captain?'
+    """
+    return f"{heading} | {question}" if heading else question
 
 
 def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, float]) -> list[tuple[Example, ...]]:

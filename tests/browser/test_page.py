@@ -1,4 +1,8 @@
-"""The page in Chromium, with a toy `ask`. Set QUOTEWISE_SCREENSHOTS to a folder to keep pictures."""
+"""The page in Chromium, with a toy `ask`. Set QUOTEWISE_SCREENSHOTS to a folder to keep pictures.
+
+Without playwright or Chromium these tests are skipped; where QUOTEWISE_BROWSER_REQUIRED is set, as in `.ci/run`, they
+fail.
+"""
 
 import asyncio
 import os
@@ -6,20 +10,23 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
-from qa.chat import build_app, build_page
+from qa.chat import NARROW, build_app, build_page
 from qa.datatypes import Answer, Citation, Document, Manifest, NoAnswer, Reply, Span
 from qa.documents import Selection
 from qa.followup import Turn
 
-sync_api = pytest.importorskip("playwright.sync_api")
+REQUIRED = "QUOTEWISE_BROWSER_REQUIRED" in os.environ
+sync_api = (import_module if REQUIRED else pytest.importorskip)("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")]
+NONE = CHROMIUM is None and not REQUIRED
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(NONE, reason="no Chromium on PATH")]
 
 PATIENCE = 60_000  # milliseconds; a busy machine is slow, not broken
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -31,6 +38,7 @@ SEED = Document(
     "0",
     "utf-8",
 )
+OTHER = Document("002.txt", "Only 940 of them are still at large, the agency said.", "Fewer at large", "1", "utf-8")
 PAYLOADS = [
     "<img src=x onerror=\"alert('img')\">",
     "<iframe srcdoc='<script>parent.alert(1)</script>'></iframe>",
@@ -53,18 +61,26 @@ def cite(document: Document, quote: str) -> Citation:
 
 
 def toy_ask(question: str, history: list[Turn], among: Selection | None) -> Reply:
-    """Answer 946, or 365 when there is history; quote a payload from a document that has it everywhere; else refuse."""
+    """Answer 946, or 365 when there is history, or 946 and 940 where the documents disagree.
+
+    Quote a payload from a document that has it everywhere; find no document when the search is narrowed; else refuse.
+    """
     if not question.strip():
         raise ValueError("the question is empty; type one")
-    answer, no_answer = None, None
-    if question in PAYLOADS:
-        answer = cite(Document(f"{question}.txt", f"Before {question} after", question, "0", "utf-8"), question)
+    quoted: tuple[Citation, ...] = ()
+    no_answer = None
+    if among is not None:
+        no_answer = NoAnswer("filtered_out", None, None)
+    elif question in PAYLOADS:
+        quoted = (cite(Document(f"{question}.txt", f"Before {question} after", question, "0", "utf-8"), question),)
+    elif "disagree" in question:
+        quoted = (cite(SEED, "946"), cite(OTHER, "940"))
     elif "at large" in question:
-        answer = cite(SEED, "365" if history else "946")
+        quoted = (cite(SEED, "365" if history else "946"),)
     else:
         no_answer = NoAnswer("below_threshold", 0.41, 0.22, (cite(SEED, "top graft buster"),))
-    answers = () if answer is None else (Answer(answer.quote, 7.4, 0.93, (answer,)),)
-    status = "answered" if answers else "no_answer"
+    answers = tuple(Answer(citation.quote, 7.4, 0.93, (citation,)) for citation in quoted)
+    status = ("no_answer", "answered", "conflicting")[len(answers)]
     return Reply(question, question, status, answers, no_answer, Manifest("", "", "", ""), {})
 
 
@@ -75,7 +91,8 @@ def url() -> Iterator[str]:
     ready = threading.Event()
 
     async def serve(listening: socket.socket) -> None:
-        page = build_page(toy_ask, documents=["001.txt", *PAYLOADS], examples=["How many are still at large?"])
+        documents = ["001.txt", "002.txt", *PAYLOADS]
+        page = build_page(toy_ask, documents=documents, examples=["How many are still at large?"])
         config = uvicorn.Config(build_app(page), log_level="warning", ws="none", timeout_graceful_shutdown=1)
         servers.append(uvicorn.Server(config))
         ready.set()
@@ -121,6 +138,10 @@ class Visit:
         """Type a question, press Enter and wait for its evidence."""
         self.page.locator("textarea").fill(question)
         self.page.keyboard.press("Enter")
+        self.wait_for_evidence(question)
+
+    def wait_for_evidence(self, question: str) -> None:
+        """Wait until the panel shows the evidence of a question."""
         self.page.wait_for_function(
             "q => document.querySelector('#qw-evidence .qw-asked')?.textContent === q", arg=question
         )
@@ -164,6 +185,26 @@ def test_number_of_an_earlier_answer_brings_its_evidence_back(visit: Visit) -> N
     visit.page.locator("#qw-log a").first.click()
     visit.page.wait_for_function("document.activeElement.matches('#qw-evidence mark')")
     assert visit.focused() == "946"
+
+
+def test_example_is_asked_by_a_click(visit: Visit) -> None:
+    visit.page.locator("#qw-examples button").click()
+    visit.wait_for_evidence("How many are still at large?")
+    assert visit.page.locator("#qw-log .user .prose").last.text_content().strip() == "How many are still at large?"
+    assert visit.page.locator("#qw-evidence mark").all_text_contents() == ["946"]
+    assert visit.page.locator("textarea").input_value() == ""
+
+
+def test_disagreement_marks_each_side_and_its_number_leads_there(visit: Visit) -> None:
+    visit.ask("Where do they disagree?")
+    for place in ("#qw-evidence", "#qw-log"):
+        assert "The documents disagree." in visit.page.locator(place).inner_text()
+        assert visit.page.locator(f"{place} mark").all_text_contents() == ["946", "940"]
+    assert [cited.strip() for cited in visit.page.locator("#qw-log a").all_text_contents()] == ["[1]", "[2]"]
+    visit.page.locator("#qw-log a").last.click()
+    visit.page.wait_for_function("document.activeElement.matches('#qw-evidence mark')")
+    assert visit.focused() == "940"
+    visit.picture("disagreement-light-1280")
 
 
 def test_long_evidence_scrolls_and_leaves_the_question_box_in_sight(visit: Visit) -> None:
@@ -239,6 +280,24 @@ def test_narrow_page_has_no_sideways_scroll_and_evidence_below(browser: Any, url
     log, evidence = (visit.page.locator(part).bounding_box() for part in ("#qw-log", "#qw-evidence"))
     assert evidence["y"] >= log["y"] + log["height"]
     visit.picture(f"narrow-light-{width}")
+    visit.page.context.close()
+
+
+def test_what_narrows_the_search_unfolds_within_a_narrow_page_and_is_heeded(browser: Any, url: str) -> None:
+    visit = Visit(browser, url, width=375)
+    boxes = [visit.page.get_by_role("textbox", name=label) for label, _, _ in NARROW]
+    assert [box.count() for box in boxes] == [0, 0, 0]
+    visit.page.get_by_role("button", name="Only in some documents").click()
+    for box in boxes:
+        box.wait_for()
+        place = box.bounding_box()
+        assert place["x"] >= 0
+        assert place["x"] + place["width"] <= 375
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 375
+    visit.picture("narrowed-light-375")
+    boxes[0].fill("reports/*")
+    visit.ask("How many are still at large?")
+    assert "None of the documents is among those that may answer." in visit.page.locator("#qw-evidence").inner_text()
     visit.page.context.close()
 
 
