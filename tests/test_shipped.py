@@ -174,8 +174,8 @@ sys.exit(main(["ask", {ASKED[0][0]!r}, "--json", "--index", sys.argv[1]]) or
     assert (first["status"], first["manifest"]) == (shipped.ask(ASKED[0][0]).status, shipped.manifest.to_dict())
 
 
-def test_an_unrelated_document_changes_hardly_any_reply(shipped: Assistant, tmp_path: Path) -> None:
-    """At most one of twenty questions may change its status."""
+def test_an_unrelated_document_or_more_passages_change_hardly_any_reply(shipped: Assistant, tmp_path: Path) -> None:
+    """At most two of a hundred questions may be answered now and not then, or the other way round."""
     folder = Path(shutil.copytree(SEEDS, tmp_path / "documents"))
     (folder / "bread.txt").write_text(
         "Baking bread at home\n\nMix 500 grams of flour with 350 millilitres of water, some salt and some yeast.\n"
@@ -183,11 +183,13 @@ def test_an_unrelated_document_changes_hardly_any_reply(shipped: Assistant, tmp_
         "A crust that sings while it cools is a good sign, says the baker Maria Lund.\n",
         encoding="utf-8",
     )
-    questions = from_eval(20)
+    questions = from_eval(100)
     before = shipped.ask_many(questions)
     after = Assistant.from_folder(folder, index=tmp_path / "index").ask_many(questions)
-    changed = [b.question for b, a in zip(before, after, strict=True) if b.status != a.status]
-    assert len(changed) <= 1, changed
+    for other in (after, shipped.ask_many(questions, k=12)):
+        pairs = zip(before, other, strict=True)
+        changed = [b.question for b, a in pairs if "no_answer" in {b.status, a.status} and b.status != a.status]
+        assert len(changed) <= 2, changed
     for reply in after:
         assert_exact(reply, folder)
 
