@@ -3,10 +3,11 @@
 Reads and describes; nothing is built or written here.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from embeddings import store
 from qa.citation import escape_terminal
@@ -17,7 +18,9 @@ from qa.retriever import Retriever, check_layout, read_documents
 
 def files_of(retriever: Retriever, skipped: Sequence[Skipped]) -> list[dict[str, Any]]:
     """What became of every file: indexed, partial (some of it is lost) or skipped, with the reason's code."""
-    passages = Counter(passage.document.document_id for passage in retriever.passages)
+    documents = retriever.corpus.documents
+    # counted by number, so that no Passage is made for it
+    passages = np.bincount(retriever.passages.numbers[:, 0], minlength=len(documents)).tolist()
     files: list[dict[str, Any]] = [
         {
             "path": document.document_id,
@@ -27,9 +30,9 @@ def files_of(retriever: Retriever, skipped: Sequence[Skipped]) -> list[dict[str,
             "sha256": document.source_sha256,
             "decoded": document.decoded,
             "characters": len(document.text),
-            "passages": passages[document.document_id],
+            "passages": count,
         }
-        for document in retriever.corpus.documents
+        for document, count in zip(documents, passages, strict=True)
     ]
     return files + [{"status": "skipped", **vars(one)} for one in skipped]
 

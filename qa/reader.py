@@ -16,7 +16,7 @@ from qa.datatypes import Passage, ScoredSpan, Span
 from qa.decode import best_spans
 
 DEFAULT_READER = str(Path(__file__).parent / "reader_model")
-MAX_LENGTH = 192  # word pieces of question + passage in one window; trained with 160 and 192
+MAX_LENGTH = 192  # word pieces of question + passage in one window; trained with 160, 192 and 224
 STRIDE = 48  # word pieces that neighbouring windows of a long passage share
 MAX_QUESTION = 64  # word pieces; of a longer question, or a long conversation, only the end is read
 MAX_ANSWER = 48  # word pieces
