@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from strategies import thorough
 
 from qa.datatypes import Passage, ScoredSpan, Span
+from qa.evidence import SEPARATOR
 from qa.training.evaluate import measure
 from qa.training.prepare import (
     MEASURING_ONLY,
@@ -169,6 +170,15 @@ def test_a_title_that_is_only_a_key_is_no_heading(tmp_path: Path) -> None:
 
 def test_training_examples_leave_out_a_question_with_too_few_passages(data: Path) -> None:
     assert grouped(data, passages=4, squad1_train=1.0) == []  # three contexts are all there are
+
+
+def test_training_examples_leave_candidates_side_by_side_as_they_are(data: Path) -> None:
+    beside = SEPARATOR.join(CONTEXTS)
+    write_set(data, "compared", [row(n, title, beside, "When?", "1931") for n, title in enumerate(titles(False)[:3])])
+    made = mixed(data, compared=2.0)
+    assert [(e.context, e.answer_texts, e.heading) for e in made] == [(beside, ["1931"], "")] * 6
+    with pytest.raises(ValueError, match="compared"):
+        grouped(data, passages=2, compared=1.0)
 
 
 @pytest.mark.parametrize("name", sorted(MEASURING_ONLY))
@@ -379,6 +389,17 @@ def test_features_of_a_group_are_one_window_a_passage_and_the_first_holds_the_an
     made = windows(features(groups, tokenizer, max_length=48, stride=16))
     assert [tokenizer.decode(ids[first : last + 1]) for ids, _, first, last in made if last] == ["ilse brandt"]
     assert [bool(last) for *_, last in made] == [True, False, False, False]
+
+
+@pytest.mark.model
+def test_features_of_candidates_side_by_side_are_one_wide_window(tokenizer: Any) -> None:
+    beside = SEPARATOR.join(["The boats lie in the harbour. " * 4, "Ilse Brandt runs it.", "Jo Vale sails."])
+    asked = [example(beside, "Who runs it?", "Ilse Brandt", source=source) for source in ("compared", "s")]
+    wide, *narrow = windows(features([(one,) for one in asked], tokenizer, max_length=24, stride=8))
+    ids, context_at, first, last = wide
+    assert tokenizer.decode(ids[first : last + 1]) == "ilse brandt"
+    assert ids[context_at:].count(tokenizer.sep_token_id) == 3
+    assert max(len(ids) for ids, *_ in narrow) <= 24 < len(ids)
 
 
 @pytest.mark.model
@@ -656,7 +677,7 @@ def test_own_stories_are_told_in_several_passages_of_one_title() -> None:
         if path.parent.name in OF_AFFAIRS:
             for e in passages_with_questions(path, path.parent.name):
                 told.setdefault(e.title, set()).add(e.context)
-    assert len(told) == 87 + 132 + 168 + 48 + 84 + 66 + 78
+    assert len(told) == 87 + 132 + 168 + 48 + 84 + 66 + 78 + 108
     assert {len(contexts) for contexts in told.values()} == {6}
 
 

@@ -27,7 +27,8 @@ from tqdm import tqdm
 
 from embeddings.encoder import fingerprint
 from qa.assistant import Assistant
-from qa.confidence import Calibration, Features, features, save_calibration
+from qa.confidence import Calibration, Features, save_calibration
+from qa.datatypes import Answer, Span
 from qa.followup import Turn
 from qa.metrics import auroc, token_f1
 from qa.reader import DEFAULT_READER
@@ -43,14 +44,15 @@ from qa.training.prepare import (
 
 REFUSED = 0.87  # share of unanswerable questions that must be refused at the threshold: 0.85, and a margin for others
 NAMES = tuple(Features.__dataclass_fields__)
+Gold = tuple[str, int, str]  # document_id, start, text
 
 
 @dataclass(frozen=True)
 class Question:
-    """A development question; golds are (document_id, start, text), none if it cannot be answered."""
+    """A development question; it has no golds if it cannot be answered."""
 
     text: str
-    golds: tuple[tuple[str, int, str], ...]
+    golds: tuple[Gold, ...]
     history: tuple[Turn, ...] = ()
 
 
@@ -74,21 +76,22 @@ def outcomes(assistant: Assistant, questions: Sequence[Question]) -> Iterator[Ou
     """Ask every question and describe its candidates; a question without any is left out."""
     for question in tqdm(questions, unit="question", mininterval=10):
         found = assistant.find(question.text, history=question.history)
-        described = features(found.asked, found.candidates, found.hits)
+        described = assistant.describe(found.asked, found.candidates, found.hits)
         candidates = [
-            Candidate(
-                one,
-                any(_matches(c.document.document_id, c.span.start, c.quote, question.golds) for c in answer.citations),
-            )
+            Candidate(one, matches(answer, question.golds))
             for answer, one in zip(found.candidates, described, strict=True)
         ]
         if candidates:
             yield Outcome(tuple(candidates), bool(question.golds))
 
 
-def _matches(document_id: str, start: int, quote: str, golds: Sequence[tuple[str, int, str]]) -> bool:
+def matches(answer: Answer, golds: Sequence[Gold]) -> bool:
+    """Whether one of an answer's places overlaps a gold one, with a token F1 of at least a half."""
     return any(
-        name == document_id and at < start + len(quote) and start < at + len(text) and token_f1(quote, [text]) >= 0.5
+        name == place.document.document_id
+        and place.span.overlaps(Span(at, at + len(text)))
+        and token_f1(place.quote, [text]) >= 0.5
+        for place in answer.citations
         for name, at, text in golds
     )
 
@@ -125,7 +128,7 @@ def own_corpora(data: Path, folder: Path) -> Iterator[tuple[Path, list[Question]
     ]
     apart = [e for name in OF_AFFAIRS for e in read_set(data, name) if is_development(e)]
     for name, examples in (("development", developing), ("apart", apart)):
-        yield folder / name, _written(examples, folder / name)
+        yield folder / name, written(examples, folder / name)
 
 
 def made_corpora(
@@ -141,14 +144,14 @@ def made_corpora(
         by_title[example.title].append(example)
     for number, title in enumerate(rng.sample(sorted(by_title), min(titles, len(by_title)))):
         contexts = sorted({e.context for e in by_title[title]})[:25]
-        questions = _written([e for e in by_title[title] if e.context in contexts], folder / f"{number:02d}")
+        questions = written([e for e in by_title[title] if e.context in contexts], folder / f"{number:02d}")
         own = rng.sample(questions, min(30, len(questions)))
         foreign = rng.sample([e for e in examples if e.title != title], 10)
         yield folder / f"{number:02d}", own + [Question(e.question, ()) for e in foreign]
 
 
-def _written(examples: Sequence[Example], folder: Path) -> list[Question]:
-    """Write the contexts of some examples as documents of a new folder; return their questions."""
+def written(examples: Sequence[Example], folder: Path) -> list[Question]:
+    """Write the contexts of some examples as documents of a new folder; return their questions, in order."""
     folder.mkdir()
     names = {context: f"{i:03d}.txt" for i, context in enumerate(sorted({e.context for e in examples}))}
     for context, name in names.items():

@@ -24,12 +24,13 @@ import numpy as np
 from tqdm import tqdm
 
 from qa.followup import Turn, resolve
+from qa.reader import MAX_COMPARED
 
 MEASURING_ONLY = frozenset(
     {"squadshifts_new_wiki", "clapnq_dev", "chroma_quotes", "quotesum_dev", "mtrag_un", "canard_dev", "selqa"}
 )
 MAX_QUESTION_CHARS = 400  # the rest of a longer question is cut off
-OF_AFFAIRS = ("stories", "affairs", "allusions", "whereabouts", "counterparts", "rivals", "excerpts")
+OF_AFFAIRS = ("stories", "affairs", "allusions", "whereabouts", "counterparts", "rivals", "excerpts", "contenders")
 DRAWN = 300  # contexts looked through for a similar one
 OWN = Path(__file__).parent / "questions"
 STOP_WORDS = frozenset(
@@ -58,6 +59,8 @@ class Example:
 
 def read_set(data: Path, name: str) -> Iterator[Example]:
     """Yield the examples of one set: `name.jsonl.xz`, or `authored`, `conversations`, `own` or one of OF_AFFAIRS.
+
+    The set `compared` is made by `compare.py`.
 
     Raises FileNotFoundError when the set is not there.
     """
@@ -278,17 +281,11 @@ def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, f
 
     Each is a group of `mix["passages"]` examples, which put one question to several passages; an answer is only in
     the first.
-    Raises ValueError if the mix names a set that is for measuring only, or an augmentation that there is not.
+    Raises ValueError if the mix names a set that is for measuring only, an augmentation that there is not, or
+    `compared` beside several passages.
     """
+    _check(mix, augmentation)
     rng = random.Random(mix["seed"])
-    if forbidden := MEASURING_ONLY & {name for name, times in mix["sets"].items() if times}:
-        raise ValueError(
-            f"for measuring only, never trained on: {', '.join(sorted(forbidden))}; take it out of the mix"
-        )
-    if unknown := mix.get("augment", {}).keys() - augmentation.keys():
-        raise ValueError(
-            f"unknown in the mix's augment: {', '.join(sorted(unknown))}; known: {', '.join(augmentation)}"
-        )
     augmentation = augmentation | mix.get("augment", {})
     groups: list[tuple[Example, ...]] = []
     for name, times in mix["sets"].items():
@@ -297,6 +294,9 @@ def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, f
         examples = [e for e in read_set(data, name) if not is_development(e)]
         whole, part = divmod(times, 1)
         chosen = examples * int(whole) + rng.sample(examples, int(part * len(examples)))
+        if name == "compared":  # its contexts are no passages
+            groups += [(replace(e, question=augment(e.question, augmentation, rng), heading=""),) for e in chosen]
+            continue
         neighbours = Neighbours(examples, rng)
         chosen += hard_negatives(chosen, share=mix["hard_negatives"], rng=rng)
         if mix["swapped"]:
@@ -315,6 +315,20 @@ def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, f
     return groups
 
 
+def _check(mix: dict[str, Any], augmentation: dict[str, float]) -> None:
+    """Raise what training_examples does."""
+    if forbidden := MEASURING_ONLY & {name for name, times in mix["sets"].items() if times}:
+        raise ValueError(
+            f"for measuring only, never trained on: {', '.join(sorted(forbidden))}; take it out of the mix"
+        )
+    if unknown := mix.get("augment", {}).keys() - augmentation.keys():
+        raise ValueError(
+            f"unknown in the mix's augment: {', '.join(sorted(unknown))}; known: {', '.join(augmentation)}"
+        )
+    if mix["sets"].get("compared") and mix["passages"] > 1:
+        raise ValueError("the rows of compared are one window each; leave it out of a mix of several passages")
+
+
 def development_examples(data: Path) -> list[Example]:
     """The SQuAD examples, answerable and not, of the development titles."""
     sets = ("squad1_train", "squad2_unans_train")
@@ -328,6 +342,7 @@ def features(
 
     Returns flat arrays: `ids` (n_tokens,) uint16, `length`, `context_at` (where the passage's tokens begin),
     `first`, `last` (target tokens, 0 and 0 for "not here"), each (n_windows,).
+    A row of `compared` gives one window of at most MAX_COMPARED word pieces, all others have at most max_length.
     Of a group of several passages each gives one window, side by side: the first the one that holds the answer, the
     others one at random. A lone example gives all its windows, but one without the answer of an answerable
     question only once in ten times, and of an unanswerable one, after the first window, once in four.
@@ -335,11 +350,14 @@ def features(
     ids: list[np.ndarray] = []
     rows: list[tuple[int, int, int, int]] = []
     backend = tokenizer.backend_tokenizer
-    backend.enable_truncation(max_length=max_length, stride=stride, strategy="only_second")
     backend.no_padding()
     keep = random.Random(0)
-    for at in tqdm(range(0, len(groups), 1000), desc="tokenising", unit="k groups", mininterval=10):
-        batch = groups[at : at + 1000]
+    compared = [group for group in groups if group[0].source == "compared"]
+    others = [group for group in groups if group[0].source != "compared"]
+    thousands = [(MAX_COMPARED, compared[at : at + 1000]) for at in range(0, len(compared), 1000)]
+    thousands += [(max_length, others[at : at + 1000]) for at in range(0, len(others), 1000)]
+    for length, batch in tqdm(thousands, desc="tokenising", unit="k groups", mininterval=10):
+        backend.enable_truncation(max_length=length, stride=stride, strategy="only_second")
         encodings = iter(
             backend.encode_batch(
                 [(under(e.heading, e.question[:MAX_QUESTION_CHARS]), e.context) for group in batch for e in group]
@@ -366,8 +384,9 @@ def features(
 
 
 def _windows(example: Example, encoding: Any) -> list[tuple[Any, tuple[int, int] | None]]:
-    """Every window of an example with its target, None where the answer is not in it."""
-    return [(window, _target(example, window)) for window in (encoding, *encoding.overflowing)]
+    """Every window of an example with its target, None where the answer is not in it; of candidates only the first."""
+    later = () if example.source == "compared" else encoding.overflowing
+    return [(window, _target(example, window)) for window in (encoding, *later)]
 
 
 def _target(example: Example, window: Any) -> tuple[int, int] | None:
