@@ -4,13 +4,13 @@ import logging
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from platformdirs import user_cache_path
 
@@ -21,7 +21,7 @@ from qa.asof import as_of, at_the_time
 from qa.chunking import MAX_CHARS, OVERLAP_SENTENCES, chunk_document
 from qa.confidence import UNCALIBRATED_THRESHOLD, Calibration, Features, features, load_calibration
 from qa.datatypes import Answer, Citation, Corpus, Hit, Manifest, NoAnswer, Passage, Reason, Reply, ScoredSpan, Status
-from qa.documents import Progress, Selection, Skipped, read_folder
+from qa.documents import Progress, Selection, Skipped, known_of, read_folder
 from qa.followup import Turn, check_history, resolve
 from qa.inventory import files_of, table
 from qa.reader import DEFAULT_READER, Reader
@@ -329,14 +329,15 @@ def indexed(
         "include": list(about.get("include", ()) if include is None else include),
         "exclude": list(about.get("exclude", ()) if exclude is None else exclude),
     }
-    known_documents = {one.document_id: one for one in before.documents}
-    corpus, skipped = read_folder(folder, known=known_documents, progress=progress, **patterns)
-    promises = {
+    left_out = [Skipped(**one) for one in about.get("left_out", ())]
+    corpus, skipped = read_folder(folder, known=known_of(before.documents, left_out), progress=progress, **patterns)
+    promises: dict[str, Any] = {
         "encoder": encoder.name,
         "encoder_fingerprint": encoder.fingerprint,
         "layout": LAYOUT,
         "chunking": [MAX_CHARS, OVERLAP_SENTENCES, version("sentencex")],
         "corpus_sha256": corpus.sha256,
+        "left_out": [asdict(one) for one in skipped if one.source],
         **patterns,
     }
     if known and corpus == before and {**about, **promises} == about:

@@ -10,9 +10,9 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from hashlib import sha256
@@ -46,6 +46,7 @@ KINDS = {  # suffix -> what it promises; the bytes decide
 SUPPORTED = ", ".join(sorted(KINDS))
 PARSERS = {"archive": "lxml", "html": "lxml", "mail": "lxml", "pdf": "pypdfium2"}
 OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+PASSING = frozenset({"crashed", "memory_limit", "time_limit"})  # reasons that another time may not hold
 NOT_OURS = ("__MACOSX", "~$*", "Thumbs.db", "desktop.ini", "CVS")  # beside what is hidden: left by other programs
 
 
@@ -56,6 +57,11 @@ class Skipped:
     path: str  # relative to the documents folder, with forward slashes
     reason: str  # a stable code, as in UnreadableDocumentError
     detail: str  # for people: what is wrong and what to do, one line
+    source: str = ""  # if the same bytes would fail again: these and their parser, as `Known` has them
+
+
+# what became of a file, by the sha256 of its bytes, its suffix and its parser
+Known = Mapping[str, "Document | Skipped"]
 
 
 class UnreadableDocumentError(ValueError):
@@ -66,11 +72,12 @@ class UnreadableDocumentError(ValueError):
     unsupported; a Skipped may also be a duplicate or too_many. `detail` says what is wrong and what to do.
     """
 
-    def __init__(self, document_id: str, reason: str, detail: str) -> None:
-        """Keep the code and the detail; the message is the file's name and the detail, on one line."""
+    def __init__(self, document_id: str, reason: str, detail: str, source: str = "") -> None:
+        """Keep code, detail and source; the message is the file's name and the detail, on one line."""
         super().__init__(f"{document_id!r} {detail}")
         self.reason = reason
         self.detail = detail
+        self.source = source
 
 
 class NoDocumentsError(ValueError):
@@ -82,15 +89,15 @@ def read_folder(
     *,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
-    known: Mapping[str, Document] | None = None,
+    known: Known | None = None,
     progress: Progress | None = None,
 ) -> tuple[Corpus, tuple[Skipped, ...]]:
     """Read every supported file below a folder; return the documents and what was left out, both in order of path.
 
     Hidden files and folders are passed over, as is what the patterns leave out (see `matches`). A link is read if it
     names a file in the folder that is not read under its own name; links to folders are not followed. Of files with
-    the same bytes the first is read. Where file and parser are those of the document of that id in `known`, that is
-    taken as it is. Progress is told after every file. Raises NoDocumentsError if nothing can be read.
+    the same bytes the first is read. What `known` has of a file's bytes and their parser is not parsed again. Progress
+    is told after every file. Raises NoDocumentsError if nothing can be read.
     """
     if not os.path.isdir(folder):
         found = "is a file" if os.path.lexists(folder) else "does not exist"
@@ -159,38 +166,52 @@ class Selection:
         return not self.until or day[: len(self.until)] <= self.until
 
 
-def read_document(path: Path, document_id: str, *, known: Document | None = None) -> Document:
-    """Read one file, or return `known` if that came of the same bytes by the same parser.
+def known_of(documents: Iterable[Document], skipped: Iterable[Skipped]) -> Known:
+    """What is known of the files behind some documents, and of those that were left out."""
+    of_documents = {
+        f"{one.source_sha256}{Path(one.document_id).suffix.lower()}{one.decoded[one.decoded.find(',') :]}": one
+        for one in documents
+        if "," in one.decoded
+    }
+    return of_documents | {one.source: one for one in skipped if one.source}
+
+
+def read_document(path: Path, document_id: str, *, known: Known | None = None) -> Document:
+    """Read one file; what is known of the same bytes and parser is taken from there.
 
     The text of a plain text file is `bytes.decode(codec)` with the codec that `decoded` begins with, without the mark.
     Raises UnreadableDocumentError.
     """
     _check_suffix(path, document_id)
     data = _read_bytes(path, document_id)
-    digest = sha256(data).hexdigest()
-    suffix = path.suffix.lower()
+    digest, suffix, source = sha256(data).hexdigest(), path.suffix.lower(), ""
     try:
         kind = _kind(data, suffix)
         if kind == "text":
             text, decoded = decode_text(data)
             read: dict[str, Any] = {"text": text, "decoded": decoded}
-        elif known is not None and known.source_sha256 == digest and known.decoded.endswith(_parser(kind)):
-            return known
         else:
+            source = f"{digest}{suffix}{_parser(kind)}"
+            before = (known or {}).get(source)
+            if isinstance(before, Document):
+                return before if before.document_id == document_id else replace(before, document_id=document_id)
+            if before is not None:
+                raise UnreadableError(before.reason, before.detail)
             read = _extract(kind, data, suffix)
         if not any(map(str.isalnum, read["text"])):
             raise UnreadableError("no_text", "has no letters or digits; write text into it or remove it")
     except UnreadableError as error:
-        raise UnreadableDocumentError(document_id, error.reason, error.detail) from error
+        lasting = "" if error.reason in PASSING else source
+        raise UnreadableDocumentError(document_id, error.reason, error.detail, lasting) from error
     title = read.pop("title", "") or find_title(read["text"])
     return Document(document_id, title=title, source_sha256=digest, **read)
 
 
-def _try(path: Path, document_id: str, known: Mapping[str, Document]) -> Document | Skipped:
+def _try(path: Path, document_id: str, known: Known) -> Document | Skipped:
     try:
-        return read_document(path, document_id, known=known.get(document_id))
+        return read_document(path, document_id, known=known)
     except UnreadableDocumentError as error:
-        return Skipped(document_id, error.reason, error.detail)
+        return Skipped(document_id, error.reason, error.detail, error.source)
 
 
 def _kind(data: bytes, suffix: str) -> str:

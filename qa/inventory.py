@@ -12,7 +12,7 @@ import numpy as np
 from embeddings import store
 from qa.citation import escape_terminal
 from qa.datatypes import Corpus
-from qa.documents import Skipped, read_folder
+from qa.documents import Skipped, known_of, read_folder
 from qa.retriever import Retriever, check_layout, read_documents
 
 
@@ -67,7 +67,7 @@ def status(folder: Path, place: Path) -> tuple[list[str], bool]:
     stored = store.load(place)
     check_layout(stored.about, place)
     about, before = stored.about, Corpus(tuple(read_documents(stored.blobs)))
-    known = {document.document_id: document for document in before.documents}
+    known = known_of(before.documents, [Skipped(**one) for one in about.get("left_out", ())])
     now, _ = read_folder(folder, include=about["include"], exclude=about["exclude"], known=known)
     changed = changes(before, now)
     lines = [

@@ -18,6 +18,7 @@ from qa.documents import (
     Selection,
     UnreadableDocumentError,
     find_title,
+    known_of,
     read_document,
     read_folder,
 )
@@ -198,20 +199,65 @@ def test_read_folder_says_when_the_patterns_leave_nothing(tmp_path: Path) -> Non
         read_folder(write(tmp_path, a=b"Some text."), include=["*.pdf"])
 
 
-def test_read_folder_parses_nothing_that_it_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The bytes that are given to a parser from now on."""
+    given: list[bytes] = []
+    run_confined = documents.run_confined
+    monkeypatch.setattr(documents, "run_confined", lambda *args: given.append(args[2]) or run_confined(*args))
+    return given
+
+
+def test_read_folder_parses_nothing_that_it_knows(tmp_path: Path, parsed: list[bytes]) -> None:
     (tmp_path / "a.html").write_text(CRANES)
     (tmp_path / "b.html").write_text(FERRY)
-    known = {document.document_id: document for document in read_folder(tmp_path)[0].documents}
+    before = read_folder(tmp_path)[0].documents
     (tmp_path / "b.html").write_text("Some text.")
-    parsed = []
-    run_confined = documents.run_confined
-    monkeypatch.setattr(documents, "run_confined", lambda *args: parsed.append(args[2]) or run_confined(*args))
-    corpus, _ = read_folder(tmp_path, known=known)
+    parsed.clear()
+    corpus, _ = read_folder(tmp_path, known=known_of(before, ()))
     assert parsed == [b"Some text."]
-    assert corpus.documents[0] is known["a.html"]
-    older = {"a.html": replace(known["a.html"], decoded="html in utf-8, lxml 1.0, rules 1")}
-    assert read_folder(tmp_path, known=older)[0].documents[0] == known["a.html"]
-    assert parsed[1:] == [CRANES.encode(), b"Some text."] or parsed[1:] == [b"Some text.", CRANES.encode()]
+    assert corpus.documents[0] is before[0]
+    older = replace(before[0], decoded="html in utf-8, lxml 1.0, rules 1")
+    assert read_folder(tmp_path, known=known_of([older], ()))[0].documents[0] == before[0]
+    assert sorted(parsed[1:]) == sorted([CRANES.encode(), b"Some text."])
+
+
+def test_read_folder_parses_no_twin_no_moved_file_and_no_failure_again(tmp_path: Path, parsed: list[bytes]) -> None:
+    for name, text in {"a.html": CRANES, "b.html": CRANES, "c.html": "<p>-</p>", "d.pdf": "%PDF-1.4 no pdf"}.items():
+        (tmp_path / name).write_text(text)
+    corpus, skipped = read_folder(tmp_path)
+    assert len(parsed) == 4
+    assert [(one.path, one.reason) for one in skipped] == [
+        ("b.html", "duplicate"),
+        ("c.html", "no_text"),
+        ("d.pdf", "damaged"),
+    ]
+    parsed.clear()
+    assert read_folder(tmp_path, known=known_of(corpus.documents, skipped)) == (corpus, skipped)
+    (tmp_path / "a.html").unlink()
+    (tmp_path / "c.html").rename(tmp_path / "c.htm")
+    moved, again = read_folder(tmp_path, known=known_of(corpus.documents, skipped))
+    assert moved.documents == (replace(corpus.documents[0], document_id="b.html"),)
+    assert parsed == [b"<p>-</p>"]  # as .htm, it might have been read otherwise
+    assert [one.path for one in again] == ["c.htm", "d.pdf"]
+
+
+@pytest.mark.parametrize("reason", sorted(documents.PASSING))
+def test_read_folder_tries_again_what_failed_for_a_reason_that_passes(
+    reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.html").write_text(CRANES)
+    (tmp_path / "b.txt").write_text("Some text.")
+
+    def fail(*_: object) -> bytes:
+        raise documents.UnreadableError(reason, "is too much")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(documents, "run_confined", fail)
+        corpus, skipped = read_folder(tmp_path)
+    assert [(one.path, one.reason) for one in skipped] == [("a.html", reason)]
+    corpus, skipped = read_folder(tmp_path, known=known_of(corpus.documents, skipped))
+    assert [document.document_id for document in corpus.documents] == ["a.html", "b.txt"]
 
 
 def test_read_folder_reads_so_many_files_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from toys import FERRY, HARBOUR, MUSEUM, VOCABULARY, ToyEncoder, document, toy_r
 from embeddings import store
 from embeddings.store import IndexStoreError, NoIndexError
 from qa import assistant as assistant_module
-from qa import inventory
+from qa import documents, inventory
 from qa.assistant import Assistant, Indexed, indexed
 from qa.chunking import chunk_document
 from qa.documents import NoDocumentsError, read_folder
@@ -126,6 +126,17 @@ def test_update_of_nothing_new_writes_nothing(folder: Path, index: Path) -> None
     os.utime(folder / "ferry.txt", (0, 0))
     moved = folder.rename(folder.with_name("moved"))
     update(moved, index)
+    assert {path: path.stat().st_mtime_ns for path in index.rglob("*")} == before
+
+
+def test_update_does_not_parse_again_what_failed(folder: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "scan.pdf").write_bytes(b"%PDF-1.4 no pdf")
+    first = update(folder, index)
+    monkeypatch.setattr(documents, "run_confined", lambda *_: pytest.fail("parsed"))
+    before = {path: path.stat().st_mtime_ns for path in index.rglob("*")}
+    again = update(folder, index)
+    assert [(one.path, one.reason) for one in again.skipped] == [("scan.pdf", "damaged")]
+    assert again.skipped == first.skipped
     assert {path: path.stat().st_mtime_ns for path in index.rglob("*")} == before
 
 

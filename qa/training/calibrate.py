@@ -1,13 +1,11 @@
 """Development questions asked end to end -> `qa/calibration.json`. In: documents with gold questions.
 
-Four kinds of development corpora, none of them trained on: small running stories of five articles, those in
-`DATA/corpora` and this project's own in `questions/corpora`; two of its own passages, those in `questions/development`
-and those of the stories that are kept apart; corpora made
-here from SQuAD's development titles (with unanswerable twins and questions about other titles); and the development
-half of the evaluation questions. The regression is fitted on the running stories and SQuAD's and
-rescaled on the likeliest candidates, the threshold chosen on
-the running stories and the development half: the lowest confidence at which the wanted share of unanswerable
-questions is refused. This project's own are only measured.
+Three kinds of development corpora, none of them trained on: small running stories of five articles, those in
+`DATA/corpora` and this project's own in `questions/corpora`; corpora made here from SQuAD's development titles (with
+unanswerable twins and questions about other titles); and the development half of the evaluation questions. The
+regression is fitted on the running stories and SQuAD's and rescaled on the likeliest candidates, the threshold chosen
+on the running stories and the development half: the lowest confidence at which the wanted share of unanswerable
+questions is refused.
 """
 
 import argparse
@@ -33,13 +31,9 @@ from qa.followup import Turn
 from qa.metrics import auroc, token_f1
 from qa.reader import DEFAULT_READER
 from qa.training.prepare import (
-    OF_AFFAIRS,
     OWN,
     Example,
     development_examples,
-    is_development,
-    passages_with_questions,
-    read_set,
 )
 
 REFUSED = 0.87  # share of unanswerable questions that must be refused at the threshold: 0.85, and a margin for others
@@ -116,19 +110,6 @@ def own_stories(folder: Path) -> Iterator[tuple[Path, list[Question]]]:
 def _question(row: dict[str, Any]) -> Question:
     golds = tuple((a.get("document_id", a.get("doc")), a["start"], a["text"]) for a in row.get("answers", ()))
     return Question(row["question"], golds, tuple(row.get("history", ())))
-
-
-def own_corpora(data: Path, folder: Path) -> Iterator[tuple[Path, list[Question]]]:
-    """Write this project's own development passages as two corpora, a document a passage; yield them with questions.
-
-    Where the words of an answer stand in another passage too, only the one it was written for counts as right.
-    """
-    developing = [
-        e for path in sorted((OWN / "development").glob("*.jsonl")) for e in passages_with_questions(path, "own")
-    ]
-    apart = [e for name in OF_AFFAIRS for e in read_set(data, name) if is_development(e)]
-    for name, examples in (("development", developing), ("apart", apart)):
-        yield folder / name, written(examples, folder / name)
 
 
 def made_corpora(
@@ -238,8 +219,8 @@ def main() -> None:
             return list(outcomes(Assistant.from_folder(documents, index=index, reader=arguments.reader), questions))
 
         examples = development_examples(arguments.data)
-        told = [run(*corpus) for corpus in chain(stories(arguments.data / "corpora"), own_stories(place))]
-        own = {corpus[0].name: run(*corpus) for corpus in own_corpora(arguments.data, place)}
+        fourteen = [run(*corpus) for corpus in stories(arguments.data / "corpora")]
+        told = fourteen + [run(*corpus) for corpus in own_stories(place)]
         made = [run(*corpus) for corpus in made_corpora(examples, place, titles=arguments.titles, seed=0)]
         asked = [json.loads(line) for line in arguments.questions.read_text(encoding="utf-8").split("\n") if line]
         halves = run(arguments.docs, [_question(row) for row in asked if row["half"] == "development"])
@@ -252,17 +233,19 @@ def main() -> None:
         fingerprint(Path(arguments.reader)), *fit([row for corpus in corpora for row in corpus]), threshold=0.5
     )
     half = [rate(calibration, row) for row in halves]
-    crossed_stories = list(chain.from_iterable(crossed[: len(told)]))
-    chosen_on = crossed_stories + half
+    of_stories = list(chain.from_iterable(crossed[: len(told)]))
+    chosen_on = of_stories + half
     threshold = choose_threshold(
         np.array([row.confidence for row in chosen_on]), np.array([row.answerable for row in chosen_on])
     )
     save_calibration(replace(calibration, threshold=threshold))
     for name, rows in (
         ("corpora, cross-validated", list(chain.from_iterable(crossed))),
-        ("stories alone, cross-validated", crossed_stories),
+        ("running stories, cross-validated", of_stories),
+        ("of them those of DATA", list(chain.from_iterable(crossed[: len(fourteen)]))),
+        ("and this project's own", list(chain.from_iterable(crossed[len(fourteen) : len(told)]))),
+        ("corpora of SQuAD, cross-validated", list(chain.from_iterable(crossed[len(told) :]))),
         ("development half", half),
-        *((f"own, {corpus}", [rate(calibration, row) for row in found]) for corpus, found in own.items()),
     ):
         print(name, json.dumps(_figures(rows, threshold)))  # noqa: T201 a program's output
 
