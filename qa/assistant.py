@@ -19,7 +19,7 @@ from embeddings.encoder import DEFAULT_MODEL, Encoder, SentenceEncoder
 from qa.answers import cite, conflicting, merge
 from qa.asof import as_of, at_the_time
 from qa.chunking import MAX_CHARS, OVERLAP_SENTENCES, chunk_document
-from qa.confidence import UNCALIBRATED_THRESHOLD, Calibration, Features, features, load_calibration
+from qa.confidence import UNCALIBRATED_THRESHOLD, Calibration, features, load_calibration
 from qa.datatypes import Answer, Citation, Corpus, Hit, Manifest, NoAnswer, Passage, Reason, Reply, ScoredSpan, Status
 from qa.documents import Progress, Selection, Skipped, known_of, read_folder
 from qa.followup import Turn, check_history, resolve
@@ -236,16 +236,11 @@ class Assistant:
         """The question as it is searched: with what it needs of the history, and without slips of the keyboard."""
         return self.speller.corrected(_readable(resolve(question, history)))
 
-    def describe(self, question: str, answers: Sequence[Answer], hits: Sequence[Hit]) -> list[Features]:
-        """What is known of every answer of one question; reads their sentences again, side by side."""
-        compared = self.reader.compare(question, [answer.citations[0] for answer in answers])
-        return features(question, answers, hits, compared)
-
     def rate(self, question: str, answers: list[Answer], hits: list[Hit]) -> list[Answer]:
         """Give every answer its calibrated confidence and put the likeliest first; without a calibration, by score."""
         if not self.calibration:
             return answers
-        described = self.describe(question, answers, hits)
+        described = features(question, answers, hits)
         rated = [replace(a, confidence=self.calibration.confidence(d)) for a, d in zip(answers, described, strict=True)]
         return sorted(rated, key=_strength, reverse=True)
 

@@ -1,4 +1,4 @@
-"""How likely is an answer right? What is known of it -> a calibrated probability; below a threshold, no answer.
+"""How likely is an answer right? Features that exist anyway -> a calibrated probability; below a threshold, no answer.
 
 The calibration is a logistic regression, scaled for the likeliest answer of a question: the others' numbers order them,
 but are rather too high. It is fitted by `python -m qa.training.calibrate` on development documents and
@@ -47,7 +47,6 @@ class Features:
     """What is known of an answer; every number grows with confidence, or nearly."""
 
     score: float  # logit of the best span over "not here"
-    compared: float  # the same logit where the sentences of all candidates are read as one text (Reader.compare)
     similarity: float  # of the passage that holds the answer, as its Hit has it
     sentence_overlap: float  # share of the question's terms that the answer's own sentence has
     support: float  # 1 if a second document says the same in words of its own
@@ -55,22 +54,16 @@ class Features:
     fits: float  # 1 if the answer holds what the question's words ask for (a figure, a time, a name), -1 if not, else 0
 
 
-def features(
-    question: str, answers: Sequence[Answer], hits: Sequence[Hit], compared: Sequence[float]
-) -> list[Features]:
-    """Describe every answer of one question, in their order.
-
-    hits: the passages that were read, best first; compared: what Reader.compare gives for each answer.
-    """
+def features(question: str, answers: Sequence[Answer], hits: Sequence[Hit]) -> list[Features]:
+    """Describe every answer of one question, in their order; hits are the passages that were read, best first."""
     asked = {term for term in terms(question, _stemmer) if not term.startswith("#")}
     described = []
-    for answer, beside in zip(answers, compared, strict=True):
+    for answer in answers:
         place = answer.citations[0]
         holding = [h for h in hits if h.passage.document is place.document and h.passage.span.contains(place.span)]
         described.append(
             Features(
                 score=answer.score,
-                compared=beside,
                 similarity=max((hit.similarity for hit in holding), default=0.0),
                 sentence_overlap=_share(asked, place.context),
                 support=float(answer.voices > 1),

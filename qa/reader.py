@@ -1,4 +1,4 @@
-"""A question and passages -> scored spans, with an extractive question-answering model; and places -> scores."""
+"""A question and passages -> scored spans, with an extractive question-answering model."""
 
 import threading
 from collections.abc import Sequence
@@ -13,16 +13,14 @@ from numpy.typing import NDArray
 from embeddings.encoder import ModelNotFoundError, fingerprint, model_folder, reading_model
 from embeddings.runtime import INPUTS, Network, Source, TorchNetwork, network, padded
 from qa.chunking import sentence_around, sentences_in, whole_clusters
-from qa.datatypes import Citation, Passage, ScoredSpan, Span
+from qa.datatypes import Passage, ScoredSpan, Span
 from qa.decode import best_spans
-from qa.evidence import gather
 
 DEFAULT_READER = str(Path(__file__).parent / "reader_model")
 MAX_LENGTH = 192  # word pieces of question + passage in one window; trained with 160, 192 and 224
 STRIDE = 48  # word pieces that neighbouring windows of a long passage share
 MAX_QUESTION = 64  # word pieces; of a longer question, or a long conversation, only the end is read
 MAX_ANSWER = 48  # word pieces
-MAX_COMPARED = 448  # word pieces of question + places side by side; what is beyond is not compared
 TOKENS_PER_BATCH = 4096
 BREAKS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x1f\x85"), " ")  # BERT's tokenizer drops them, and joins two words
 Logits = NDArray[np.float32]
@@ -52,7 +50,7 @@ class Reader:
         self.name = "quotewise-reader" if name == DEFAULT_READER else name
         self.fingerprint = fingerprint(self.folder)
         self.runtime = runtime
-        self._tokenizing = threading.Lock()  # how a tokenizer truncates is set in it, and it is shared
+        self._tokenizing = threading.Lock()  # a tokenizer's truncation is set for all threads
 
     @cached_property
     def _network(self) -> Network:
@@ -76,40 +74,12 @@ class Reader:
             spans += _spans(passages[windows[at].passage], windows[at].encoding, start, end, k=k)
         return sorted(spans, key=lambda span: -span.score)
 
-    def compare(self, question: str, places: Sequence[Citation]) -> list[float]:
-        """Read the sentences of all places as one text, side by side; return the score that each place has in it.
-
-        A score is the place's start and end logit minus the same sum for "not here", as `read` has it, but now the
-        places were seen together: which of them is best shows more surely, and the score depends on the others. It
-        does not depend on their order. What lies beyond the window gets the lowest of the scores, 0 if all does.
-        """
-        if not places:
-            return []
-        evidence = gather(places)
-        with self._tokenizing:
-            question, tokenizer = self._end_of(question), self._network.tokenizer
-            tokenizer.enable_truncation(max_length=MAX_COMPARED, strategy="only_second")
-            encoding = tokenizer.encode(question, evidence.text.translate(BREAKS))
-        ((_, start, end),) = self._logits([Window(0, encoding)])
-        scores = [
-            float(start[found[0]] + end[found[-1]] - start[0] - end[0])
-            if (found := _tokens_of(span, encoding))
-            else None
-            for span in evidence.spans
-        ]
-        lowest = min((score for score in scores if score is not None), default=0.0)
-        return [lowest if score is None else score for score in scores]
-
-    def _end_of(self, question: str) -> str:
-        """The question, or of a long one the end, in which a conversation's last question stands."""
-        tokenizer = self._network.tokenizer
-        tokenizer.no_truncation()
-        pieces = tokenizer.encode(question, add_special_tokens=False).offsets[-MAX_QUESTION:]
-        return question[pieces[0][0] :] if pieces else ""
-
     def _windows(self, question: str, passages: Sequence[Passage]) -> list[Window]:
+        tokenizer = self._network.tokenizer
         with self._tokenizing:
-            question, tokenizer = self._end_of(question), self._network.tokenizer
+            tokenizer.no_truncation()
+            pieces = tokenizer.encode(question, add_special_tokens=False).offsets[-MAX_QUESTION:]
+            question = question[pieces[0][0] :] if pieces else ""
             tokenizer.enable_truncation(max_length=MAX_LENGTH, stride=STRIDE, strategy="only_second")
             encodings = tokenizer.encode_batch([(question, passage.text.translate(BREAKS)) for passage in passages])
         return [
@@ -168,14 +138,6 @@ def _checkpoint(folder: Path) -> Source:
     known = getattr(model.config, "type_vocab_size", 0) > 1  # roberta and others know no token types
     inputs = INPUTS if known else INPUTS[:2]
     return Source(StartsAndEnds(model), inputs, tokenizer.backend_tokenizer, {})
-
-
-def _tokens_of(span: Span, encoding: Any) -> list[int]:
-    """The tokens of the second text in which a span of it stands; none if the window ends before it does."""
-    places = [(at, encoding.offsets[at]) for at, text in enumerate(encoding.sequence_ids) if text == 1]
-    if not places or (encoding.overflowing and places[-1][1][1] < span.end):
-        return []
-    return [at for at, (start, end) in places if start < span.end and span.start < end]
 
 
 def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: int) -> list[ScoredSpan]:

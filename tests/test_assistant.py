@@ -125,16 +125,6 @@ def test_ask_with_a_calibration_puts_the_likeliest_answer_first(documents: list[
     assert [answer.text for answer in rated] == ["300", "12"]
 
 
-def test_ask_with_a_calibration_compares_the_candidates() -> None:
-    pages = [document("a.txt", "The harbour has 12 cranes."), document("b.txt", "A harbour has 300 boats.")]
-    assert [a.text for a in toy_assistant(pages).find(CRANES).candidates] == ["12", "300"]  # by score: 1, -1
-    assistant = toy_assistant(pages, Calibration("toy", {"compared": 1.0}, 0.0, 0.1))
-    found = assistant.find(CRANES)
-    assert [answer.text for answer in found.candidates] == ["300", "12"]  # the toy compares by the file's name
-    assert [answer.confidence for answer in found.candidates] == pytest.approx([1 / (1 + math.exp(-1)), 0.5])
-    assert [one.compared for one in assistant.describe(found.asked, found.candidates, found.hits)] == [1.0, 0.0]
-
-
 def test_ask_mends_slips_and_says_what_was_searched(assistant: Assistant) -> None:
     reply = assistant.ask("How many passengars has the ferry?")
     assert (reply.question, reply.resolved_question) == (
@@ -153,7 +143,7 @@ def test_ask_with_a_calibration_abstains_on_the_scale_of_confidence(documents: l
 
 
 def test_ask_answers_exactly_at_the_threshold(documents: list[Any]) -> None:
-    at = CALIBRATION.confidence(Features(1.0, 0, 0, 0, 0, 0, 0))  # its score is 1
+    at = CALIBRATION.confidence(Features(1.0, 0, 0, 0, 0, 0))  # its score is 1
     assert toy_assistant(documents, replace(CALIBRATION, threshold=at)).ask(CRANES).status == "answered"
 
 

@@ -20,7 +20,7 @@ def asked(number: int, seed: int = 0) -> list[Outcome]:
         scores = random.normal(0, 3, size=3)
         right = int(scores.argmax()) if random.random() < 1 / (1 + np.exp(-scores.max() + 2)) else -1
         candidates = [
-            Candidate(Features(float(score), 0.0, random.random(), 0.5, 0.0, 0.5, 0.0), at == right)
+            Candidate(Features(float(score), random.random(), 0.5, 0.0, 0.5, 0.0), at == right)
             for at, score in enumerate(scores)
         ]
         rows.append(Outcome(tuple(candidates), answerable=right >= 0))

@@ -18,7 +18,6 @@ HARBOUR = document("harbour.txt", "The harbour has 12 cranes. Ilse Brandt runs i
 SURVEY = document("survey.txt", "The harbour has 15 cranes and 3 boats.")
 PLAIN = Features(
     score=1.0,
-    compared=1.0,
     similarity=0.5,
     sentence_overlap=0.5,
     support=0.0,
@@ -38,8 +37,7 @@ def span(document: Document, text: str, score: float) -> ScoredSpan:
 
 
 def described(question: str, *spans: ScoredSpan) -> list[Features]:
-    answers = merge(spans, limit=5)
-    return features(question, answers, [hit(SURVEY, 0.9), hit(HARBOUR, 0.6)], [0.25 * a.score for a in answers])
+    return features(question, merge(spans, limit=5), [hit(SURVEY, 0.9), hit(HARBOUR, 0.6)])
 
 
 def test_features_of_two_answers_are_as_worked_by_hand() -> None:
@@ -50,7 +48,6 @@ def test_features_of_two_answers_are_as_worked_by_hand() -> None:
     asked = 5  # many, crane, brandt, s, harbour
     assert first == Features(
         score=3.0,
-        compared=0.75,
         similarity=0.6,
         sentence_overlap=pytest.approx(2 / asked),  # crane, harbour
         support=0.0,
@@ -61,8 +58,8 @@ def test_features_of_two_answers_are_as_worked_by_hand() -> None:
     assert second.sentence_overlap == pytest.approx(2 / asked)
 
 
-def test_features_but_the_comparison_do_not_depend_on_other_answers_or_passages() -> None:
-    alone = features("How many?", merge([span(HARBOUR, "12", 3.0)], limit=5), [hit(HARBOUR, 0.6)], [0.75])[0]
+def test_features_do_not_depend_on_other_answers_or_passages() -> None:
+    alone = features("How many?", merge([span(HARBOUR, "12", 3.0)], limit=5), [hit(HARBOUR, 0.6)])[0]
     among = described("How many?", span(HARBOUR, "12", 3.0), span(SURVEY, "15", 1.0), span(SURVEY, "3", 2.9))[0]
     assert alone == among
 
@@ -80,7 +77,7 @@ def test_features_but_the_comparison_do_not_depend_on_other_answers_or_passages(
 def test_features_fits_tells_answers_of_the_kind_asked_for(question: str, fitting: str, unfitting: str) -> None:
     page = document("page.txt", f"{fitting}, {unfitting}.")
     answers = merge([span(page, fitting, 2.0), span(page, unfitting, 1.0)], limit=5)
-    assert [one.fits for one in features(question, answers, [hit(page, 0.6)], [2, 1])] == [1.0, -1.0]
+    assert [one.fits for one in features(question, answers, [hit(page, 0.6)])] == [1.0, -1.0]
 
 
 def test_features_fits_is_0_for_a_question_that_asks_for_no_kind() -> None:
@@ -90,12 +87,12 @@ def test_features_fits_is_0_for_a_question_that_asks_for_no_kind() -> None:
 def test_features_support_is_1_when_a_second_document_agrees() -> None:
     same = document("same.txt", "It has 12 cranes.")
     answers = merge([span(HARBOUR, "12", 3.0), span(same, "12", 1.0)], limit=5)
-    assert features("How many?", answers, [hit(HARBOUR, 0.6)], [3])[0].support == 1.0
+    assert features("How many?", answers, [hit(HARBOUR, 0.6)])[0].support == 1.0
 
 
 def test_features_of_an_answer_outside_every_hit_have_no_similarity() -> None:
     answers = merge([span(HARBOUR, "12", 3.0)], limit=5)
-    alone = features("harbour", answers, [hit(SURVEY, 0.9)], [3])[0]
+    alone = features("harbour", answers, [hit(SURVEY, 0.9)])[0]
     assert alone.similarity == 0.0
 
 

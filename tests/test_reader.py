@@ -18,7 +18,7 @@ from toys import document
 from embeddings.runtime import INPUTS, Outputs
 from qa.answers import cite
 from qa.chunking import chunk_document, split_sentences
-from qa.datatypes import Citation, Passage, Span
+from qa.datatypes import Passage, Span
 from qa.reader import DEFAULT_READER, MAX_QUESTION, Reader
 
 
@@ -46,24 +46,6 @@ class GuessingReader(Reader):
         return Guessing()
 
 
-class Counting(Guessing):
-    """A network whose logits tell a token's number in its window, n from 0: start n + 5, end 10 n + 7."""
-
-    def run(self, arrays: Mapping[str, NDArray[np.int64]]) -> Outputs:
-        """Start and end logits, (n_rows, length) each."""
-        n_rows, length = arrays["input_ids"].shape
-        numbers = np.tile(np.arange(length, dtype=np.float32), (n_rows, 1))
-        return [numbers + 5, 10 * numbers + 7]
-
-
-class CountingReader(Reader):
-    """The shipped tokenizer, and logits that tell the place."""
-
-    @cached_property
-    def _network(self) -> Counting:
-        return Counting()
-
-
 reader = GuessingReader()
 
 
@@ -83,40 +65,6 @@ def test_spans_are_exact_slices_of_one_sentence_and_cut_no_cluster(text: str, qu
         assert citation.context == text[citation.sentence.start : citation.sentence.end]
         assert sum(one.contains(span.span) for one in sentences) == 1
         assert not inside & {span.span.start, span.span.end}
-
-
-def test_compare_reads_the_logits_of_each_place_in_the_joined_text() -> None:
-    ferry, museum = (
-        document("f.txt", "Cars wait. The ferry takes 300."),
-        document("m.txt", "Jo Vale runs it. It has 4."),
-    )
-    places = [
-        Citation(museum, Span(0, 7), Span(0, 16)),
-        Citation(ferry, Span(27, 30), Span(11, 31)),
-        Citation(museum, Span(24, 25), Span(17, 26)),
-    ]
-    assert [place.quote for place in places] == ["Jo Vale", "300", "4"]
-    # [CLS] who ? [SEP] cars wait . the ferry takes 300 . [SEP] jo vale runs it . it has 4 . [SEP]
-    assert CountingReader().compare("Who?", places) == [13 + 10 * 14, 10 + 10 * 10, 20 + 10 * 20]
-    assert CountingReader().compare("Who?", []) == []
-
-
-@pytest.mark.parametrize("quote", ["cafe\u0301", "\u2764\ufe0f", "so\u00ad"])
-def test_compare_finds_a_place_that_ends_with_what_the_tokenizer_drops(quote: str) -> None:
-    page = document("odd.txt", f"We met at the {quote} twice.")
-    at = page.text.index(quote)
-    (score,) = CountingReader().compare("Who?", [Citation(page, Span(at, at + len(quote)), Span(0, len(page.text)))])
-    assert score == 8 + 10 * 8  # [CLS] who ? [SEP] we met at the ...
-
-
-def test_compare_gives_what_does_not_fit_the_lowest_score() -> None:
-    pages = [document(f"{n}.txt", "a " * 190 + f"{n}.") for n in range(4)]
-    places = [Citation(page, Span(380, 381), Span(0, len(page.text))) for page in pages]
-    scores = CountingReader().compare("Who?", places)
-    assert scores[0] < scores[1]
-    assert scores[2:] == [scores[0]] * 2
-    crowded = document("crowded.txt", "a" * 0 + "!" * 600)  # no blanks, a token each
-    assert CountingReader().compare("Who?", [Citation(crowded, Span(500, 501), Span(0, 600))]) == [200 + 3 + 10 * 203]
 
 
 @pytest.mark.parametrize("end", ["\f", "\v", "\x85", "\x1c", "\u2028", "\n"])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from strategies import thorough
 
 from qa.datatypes import Passage, ScoredSpan, Span
-from qa.evidence import SEPARATOR
+from qa.training.compare import SEPARATOR
 from qa.training.evaluate import measure
 from qa.training.prepare import (
     MEASURING_ONLY,

@@ -12,7 +12,7 @@ from embeddings.encoder import Vectors
 from qa.assistant import Assistant
 from qa.chunking import chunk_document
 from qa.confidence import Calibration
-from qa.datatypes import Citation, Document, Passage, ScoredSpan, Span
+from qa.datatypes import Document, Passage, ScoredSpan, Span
 from qa.retriever import Retriever
 
 VOCABULARY = ("harbour", "cranes", "runs", "ferry", "carries", "passengers", "museum", "opened", "boats")
@@ -85,11 +85,6 @@ class ToyReader:
         question.encode("utf-8")
         spans = [span for passage in passages for span in self._passage(question, passage)[:k]]
         return sorted(spans, key=lambda span: -span.score)
-
-    def compare(self, question: str, places: Sequence[Citation]) -> list[float]:
-        """Score places by their document's name: the later in the alphabet, the better."""
-        names = sorted({place.document.document_id for place in places})
-        return [float(names.index(place.document.document_id)) for place in places]
 
     def _passage(self, question: str, passage: Passage) -> list[ScoredSpan]:
         wanted = FIGURE if re.search(r"how many|when", question.lower()) else NAME

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from embeddings.encoder import fingerprint
 from qa.assistant import Assistant
-from qa.confidence import Calibration, Features, save_calibration
+from qa.confidence import Calibration, Features, features, save_calibration
 from qa.datatypes import Answer, Span
 from qa.followup import Turn
 from qa.metrics import auroc, token_f1
@@ -70,7 +70,7 @@ def outcomes(assistant: Assistant, questions: Sequence[Question]) -> Iterator[Ou
     """Ask every question and describe its candidates; a question without any is left out."""
     for question in tqdm(questions, unit="question", mininterval=10):
         found = assistant.find(question.text, history=question.history)
-        described = assistant.describe(found.asked, found.candidates, found.hits)
+        described = features(found.asked, found.candidates, found.hits)
         candidates = [
             Candidate(one, matches(answer, question.golds))
             for answer, one in zip(found.candidates, described, strict=True)
