@@ -34,7 +34,9 @@ def files_of(retriever: Retriever, skipped: Sequence[Skipped]) -> list[dict[str,
         }
         for document, count in zip(documents, passages, strict=True)
     ]
-    return files + [{"status": "skipped", **vars(one)} for one in skipped]
+    return files + [
+        {"path": one.path, "status": "skipped", "reason": one.reason, "detail": one.detail} for one in skipped
+    ]
 
 
 def table(files: Sequence[Mapping[str, Any]]) -> Iterator[str]:
