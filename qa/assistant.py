@@ -10,7 +10,7 @@ from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from platformdirs import user_cache_path
 
@@ -21,9 +21,9 @@ from qa.asof import as_of, at_the_time
 from qa.chunking import MAX_CHARS, OVERLAP_SENTENCES, chunk_document
 from qa.confidence import UNCALIBRATED_THRESHOLD, Calibration, features, load_calibration
 from qa.datatypes import Answer, Citation, Corpus, Hit, Manifest, NoAnswer, Passage, Reason, Reply, ScoredSpan, Status
-from qa.documents import Progress, Selection, Skipped, known_of, read_folder
+from qa.documents import Progress, Selection, Skipped, read_folder
 from qa.followup import Turn, check_history, resolve
-from qa.inventory import files_of, table
+from qa.inventory import files_of, known_files, table
 from qa.reader import DEFAULT_READER, Reader
 from qa.retriever import LAYOUT, Retriever, check_layout
 from qa.spelling import Speller
@@ -324,22 +324,24 @@ def indexed(
         "include": list(about.get("include", ()) if include is None else include),
         "exclude": list(about.get("exclude", ()) if exclude is None else exclude),
     }
-    left_out = [Skipped(**one) for one in about.get("left_out", ())]
-    corpus, skipped = read_folder(folder, known=known_of(before.documents, left_out), progress=progress, **patterns)
-    promises: dict[str, Any] = {
+    corpus, skipped = read_folder(folder, known=known_files(before, about), progress=progress, **patterns)
+    left_out = [asdict(one) for one in skipped if one.source]
+    promises = {
         "encoder": encoder.name,
         "encoder_fingerprint": encoder.fingerprint,
         "layout": LAYOUT,
         "chunking": [MAX_CHARS, OVERLAP_SENTENCES, version("sentencex")],
         "corpus_sha256": corpus.sha256,
-        "left_out": [asdict(one) for one in skipped if one.source],
         **patterns,
     }
     if known and corpus == before and {**about, **promises} == about:
-        return Indexed(known, skipped, before)
-    passages = (passage for document in corpus.documents for passage in chunk_document(document))
-    embedding = partial(progress, "text", "") if progress else None
-    retriever = Retriever.build(passages, encoder, known=known, progress=embedding)
+        if left_out == about.get("left_out", []):
+            return Indexed(known, skipped, before)
+        retriever = known
+    else:
+        passages = (passage for document in corpus.documents for passage in chunk_document(document))
+        embedding = partial(progress, "text", "") if progress else None
+        retriever = Retriever.build(passages, encoder, known=known, progress=embedding)
     made = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": version("quotewise"),
@@ -347,7 +349,7 @@ def indexed(
         "passages": len(retriever.passages),
         "probe": retriever.probe,
     }
-    store.save(place, retriever.to_blobs(), about={**promises, **made})
+    store.save(place, retriever.to_blobs(), about={**promises, **made, "left_out": left_out})
     return Indexed(retriever, skipped, before)
 
 

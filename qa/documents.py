@@ -169,11 +169,16 @@ class Selection:
 def known_of(documents: Iterable[Document], skipped: Iterable[Skipped]) -> Known:
     """What is known of the files behind some documents, and of those that were left out."""
     of_documents = {
-        f"{one.source_sha256}{Path(one.document_id).suffix.lower()}{one.decoded[one.decoded.find(',') :]}": one
+        _source(one.source_sha256, Path(one.document_id), one.decoded[one.decoded.find(",") :]): one
         for one in documents
         if "," in one.decoded
     }
     return of_documents | {one.source: one for one in skipped if one.source}
+
+
+def _source(digest: str, path: Path, parser: str) -> str:
+    """The key of Known."""
+    return f"{digest}{path.suffix.lower()}{parser}"
 
 
 def read_document(path: Path, document_id: str, *, known: Known | None = None) -> Document:
@@ -191,7 +196,7 @@ def read_document(path: Path, document_id: str, *, known: Known | None = None) -
             text, decoded = decode_text(data)
             read: dict[str, Any] = {"text": text, "decoded": decoded}
         else:
-            source = f"{digest}{suffix}{_parser(kind)}"
+            source = _source(digest, path, _parser(kind))
             before = (known or {}).get(source)
             if isinstance(before, Document):
                 return before if before.document_id == document_id else replace(before, document_id=document_id)

@@ -12,7 +12,7 @@ import numpy as np
 from embeddings import store
 from qa.citation import escape_terminal
 from qa.datatypes import Corpus
-from qa.documents import Skipped, known_of, read_folder
+from qa.documents import Known, Skipped, known_of, read_folder
 from qa.retriever import Retriever, check_layout, read_documents
 
 
@@ -37,6 +37,11 @@ def files_of(retriever: Retriever, skipped: Sequence[Skipped]) -> list[dict[str,
     return files + [
         {"path": one.path, "status": "skipped", "reason": one.reason, "detail": one.detail} for one in skipped
     ]
+
+
+def known_files(corpus: Corpus, about: Mapping[str, Any]) -> Known:
+    """What an index knows of the folder's files: its documents, and what its `about` has of those that failed."""
+    return known_of(corpus.documents, [Skipped(**one) for one in about.get("left_out", ())])
 
 
 def table(files: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -69,8 +74,7 @@ def status(folder: Path, place: Path) -> tuple[list[str], bool]:
     stored = store.load(place)
     check_layout(stored.about, place)
     about, before = stored.about, Corpus(tuple(read_documents(stored.blobs)))
-    known = known_of(before.documents, [Skipped(**one) for one in about.get("left_out", ())])
-    now, _ = read_folder(folder, include=about["include"], exclude=about["exclude"], known=known)
+    now, _ = read_folder(folder, include=about["include"], exclude=about["exclude"], known=known_files(before, about))
     changed = changes(before, now)
     lines = [
         f"index       {place}, {stored.generation}",

@@ -18,9 +18,9 @@ TOWN = document("town.txt", "The museum has 4 rooms.")
 ISLE = document("isle.txt", "The isle has 9 goats.")
 
 
-def span(page: object, text: str, score: float) -> ScoredSpan:
-    start = page.text.index(text)  # type: ignore[attr-defined]
-    return ScoredSpan(page, Span(start, start + len(text)), score)  # type: ignore[arg-type]
+def span(page: Document, text: str, score: float) -> ScoredSpan:
+    start = page.text.index(text)
+    return ScoredSpan(page, Span(start, start + len(text)), score)
 
 
 CANDIDATES = merge([span(PORT, "300", 3.0), span(TOWN, "4", 2.0), span(ISLE, "9", 1.0)], limit=5)
@@ -75,8 +75,7 @@ HALL = document("town.txt", "A museum opened. It has 4 rooms.")
 
 
 def place(page: Document, text: str) -> Citation:
-    start = page.text.index(text)
-    return cite(ScoredSpan(page, Span(start, start + len(text)), 0.0))
+    return cite(span(page, text, 0.0))
 
 
 def test_gather_gives_each_sentence_with_the_one_before() -> None:

@@ -140,6 +140,18 @@ def test_update_does_not_parse_again_what_failed(folder: Path, index: Path, monk
     assert {path: path.stat().st_mtime_ns for path in index.rglob("*")} == before
 
 
+def test_update_cuts_no_text_anew_when_only_a_failure_came(
+    folder: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = update(folder, index).retriever.to_blobs()
+    (folder / "scan.pdf").write_bytes(b"%PDF-1.4 no pdf")
+    monkeypatch.setattr(assistant_module, "chunk_document", lambda *_: pytest.fail("cut"))
+    assert [one.path for one in update(folder, index).skipped] == ["scan.pdf"]
+    stored = store.load(index)
+    assert stored.blobs == made
+    assert [one["path"] for one in stored.about["left_out"]] == ["scan.pdf"]
+
+
 def test_a_deleted_document_is_in_no_file_of_the_new_generation(folder: Path, index: Path) -> None:
     (folder / "secret.txt").write_text("Kumquats ripen. The passwort is xylophon.", encoding="utf-8")
     update(folder, index)
