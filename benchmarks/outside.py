@@ -27,13 +27,14 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from eval.calibration import Rated, calibration_figures
+from eval.calibration import calibration_figures
 from eval.dataset import Gold
 from eval.metrics import gold_rank
 from eval.report import is_misquote, markdown_table, mean
 from qa import Assistant
 from qa.assistant import Findings
 from qa.datatypes import Citation, Reply, Span
+from qa.metrics import Rated
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ A question that cannot be answered has no right candidate, so it counts as wrong
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,20 +15,11 @@ from eval.metrics import aurc, expected_calibration_error, risk_coverage
 from eval.report import Figure, Figures, is_right_answer
 from qa.assistant import Assistant
 from qa.citation import WORDS
-from qa.metrics import auroc, bootstrap_interval
+from qa.metrics import Rated, auroc, bootstrap_interval
 
 ACCURACIES = (0.8, 0.9, 0.95)
 BINS = 15
 Statistic = Callable[[NDArray[np.floating], NDArray[np.floating]], float]  # confidences, right -> a figure
-
-
-@dataclass(frozen=True)
-class Rated:
-    """The first candidate of one question."""
-
-    confidence: float  # 0.0 if there was no candidate
-    right: bool
-    answerable: bool
 
 
 def rated(assistant: Assistant, examples: Iterable[Example]) -> list[Rated]:

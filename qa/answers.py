@@ -3,29 +3,22 @@
 In: the reader's scored spans of one question; out: Answers without confidence, best first.
 """
 
-import re
+import json
+import math
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
-from embeddings.lexical import STOP_WORDS
 from qa.chunking import sentence_around
+from qa.confidence import logistic
 from qa.datatypes import Answer, Citation, ScoredSpan
 from qa.figures import Quantity
 from qa.values import Date, fold, reading, said, same_value
 
-
-class Limits(NamedTuple):
-    """What two answers need to be sides of one disagreement."""
-
-    unsure: float  # logit over "not here": neither may be below
-    less_likely: float  # share of the other one's confidence that each must have
-
-
-BEHIND = 9.0  # logits that sides may be apart
-TENFOLD = 10  # figures further apart are not of one thing
-SHARED = 0.3  # of the shorter sentence's words, figures and small words aside, that the other's must have ...
-OF_ONE_MEASURE = Limits(unsure=-9.0, less_likely=0.2)  # ... unless both name one unit, or what they count
-OTHERWISE = Limits(unsure=-6.0, less_likely=0.6)
+LARGEST = 100  # times: figures further apart, or one of which is 0, count as so far apart
+SHIPPED = Path(__file__).parent / "rivalry.json"
 BOUND = 32  # characters before a quote in which "more than" may stand
 SUPPORT = 0.0  # a further place counts as saying it only if its span beats "not here" (score above 0)
 
@@ -58,45 +51,81 @@ def cite(place: ScoredSpan) -> Citation:
     return Citation(place.document, place.span, sentence_around(place.document, place.span))
 
 
-def conflicting(answers: Sequence[Answer]) -> list[Answer]:
-    """The answers to show: the first, likeliest one, and every other place's different figure for the same thing.
+class Rivalry(NamedTuple):
+    """What tells whether a value answers the question as well as the likeliest one, though both cannot be it."""
 
-    Two answers are sides of a disagreement when both are single figures of one kind (of one measure if both name one)
-    or both dates, no value fits both, figures are not TENFOLD apart, and neither is far behind (BEHIND and Limits). If
-    both say what they count or measure, that is enough, and one document may hold both, in two sentences; else the
-    sentences of two documents must share words (SHARED), or they would be answers to different questions.
+    log_odds: float  # of its being right, by its confidence; without one its score, at most even odds
+    log_ratio: float  # natural logarithm of the larger figure over the smaller, at most that of LARGEST; of dates 0
+    same_document: float  # 1 if one document gives both, else 0
+    date: float  # 1 for dates, 0 for figures
+
+
+def rivalry(first: Answer, other: Answer) -> Rivalry | None:
+    """Compare two answers; None if both may be it, or if they are not of one kind.
+
+    Both must be single figures of one kind (of one measure if both name one) or both dates, no value may fit both, and
+    no one sentence may give both.
     """
+    figure, rival = (_figure(answer.citations[0]) for answer in (first, other))
+    if isinstance(figure, Quantity) and isinstance(rival, Quantity) and figure.excludes(rival):
+        numbers = figure.read_beside(rival).number, rival.read_beside(figure).number
+        less, more = sorted(map(abs, numbers))
+        log_ratio = math.log(more / less if less * LARGEST > more else LARGEST)
+    elif isinstance(figure, Date) and isinstance(rival, Date) and figure.excludes(rival):
+        log_ratio = 0.0
+    else:
+        return None
+    together = [(c, d) for c in first.citations for d in other.citations if c.document is d.document]
+    if any(c.sentence == d.sentence for c, d in together):
+        return None
+    confidence = other.confidence
+    log_odds = min(other.score, 0.0) if confidence is None else math.log(confidence / (1 - confidence))
+    return Rivalry(log_odds, log_ratio, float(bool(together)), float(isinstance(figure, Date)))
+
+
+@dataclass(frozen=True)
+class RivalryFit:
+    """A logistic regression over a Rivalry: how likely are both values right answers?
+
+    Fitted by `python -m qa.training.calibrate`.
+    """
+
+    weights: dict[str, float]  # by the names of Rivalry
+    intercept: float
+    threshold: float  # in (0, 1); a value that reaches it is shown beside the first
+
+    def probability(self, compared: Rivalry) -> float:
+        """How likely both are right, in (0, 1)."""
+        return logistic(self.intercept + sum(self.weights[name] * value for name, value in compared._asdict().items()))
+
+
+def conflicting(answers: Sequence[Answer]) -> list[Answer]:
+    """The answers to show, of those with the likeliest first: that one, and every value likely to be a further side.
+
+    A side is a rival of all that are shown before it.
+    """
+    fitted = load_rivalry_fit()
     sides = [answers[0]]
     for other in answers[1:]:
-        if all(_disagree(side, other) for side in sides):
+        compared = rivalry(answers[0], other)
+        if (
+            compared
+            and fitted.probability(compared) >= fitted.threshold
+            and all(rivalry(side, other) for side in sides[1:])
+        ):
             sides.append(other)
     return sides
 
 
-def _disagree(one: Answer, other: Answer) -> bool:
-    figure, rival = (_figure(answer.citations[0]) for answer in (one, other))
-    if isinstance(figure, Quantity) and isinstance(rival, Quantity):
-        less, more = sorted((abs(figure.number), abs(rival.number)))
-        if not figure.excludes(rival) or (less and more > TENFOLD * less):
-            return False
-        counted = bool(figure.rest) and figure.rest[-1:] == rival.rest[-1:]
-        alike = counted or bool(figure.unit and figure.unit == rival.unit)
-    elif isinstance(figure, Date) and isinstance(rival, Date) and figure.excludes(rival):
-        alike = False
-    else:
-        return False
-    limits = OF_ONE_MEASURE if alike else OTHERWISE
-    if min(one.score, other.score) <= limits.unsure or abs(one.score - other.score) > BEHIND:
-        return False
-    if one.confidence and other.confidence is not None and other.confidence < limits.less_likely * one.confidence:
-        return False
-    together = [(c, d) for c in one.citations for d in other.citations if c.document is d.document]
-    if together and (not alike or any(c.sentence == d.sentence for c, d in together)):
-        return False
-    if alike:
-        return True
-    around, about = _words_around(one), _words_around(other)
-    return len(around & about) >= max(1, SHARED * min(len(around), len(about)))
+@cache
+def load_rivalry_fit() -> RivalryFit:
+    """The shipped regression."""
+    return RivalryFit(**json.loads(SHIPPED.read_text(encoding="utf-8")))
+
+
+def save_rivalry_fit(fitted: RivalryFit) -> None:
+    """Write the regression that ships, as JSON."""
+    SHIPPED.write_text(json.dumps(asdict(fitted), indent=1) + "\n", encoding="utf-8")
 
 
 def _figure(place: Citation) -> Date | Quantity | None:
@@ -107,7 +136,3 @@ def _figure(place: Citation) -> Date | Quantity | None:
 def _said(place: Citation | ScoredSpan) -> str:
     start, end = place.span.start, place.span.end
     return said(place.document.text[start:end], place.document.text[max(0, start - BOUND) : start])
-
-
-def _words_around(answer: Answer) -> set[str]:
-    return set(re.findall(r"[^\W\d_]+", fold(answer.citations[0].context))) - STOP_WORDS

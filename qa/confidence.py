@@ -94,8 +94,14 @@ class Calibration:
 
     def confidence(self, described: Features) -> float:
         """The probability that the answer is right if it is its question's likeliest, in (0, 1)."""
-        logit = self.intercept + sum(weight * getattr(described, name) for name, weight in self.weights.items())
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+        return logistic(
+            self.intercept + sum(weight * getattr(described, name) for name, weight in self.weights.items())
+        )
+
+
+def logistic(logit: float) -> float:
+    """The probability of a logit, in (0, 1): never quite 0 or 1."""
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
 def load_calibration(*, reader_fingerprint: str, path: Path = SHIPPED) -> Calibration | None:

@@ -25,7 +25,7 @@ def best_spans(
     k: int,
     max_tokens: int,
 ) -> list[TokenSpan]:
-    """Return the k best spans of one window, best first; fewer if fewer are legal.
+    """Return the k best spans of one window that share no token, best first; fewer if fewer are legal.
 
     All three arrays have shape (seq_len,); `sentence` numbers the sentence of each token, -1 for a token outside the
     passage. A span is legal when it ends no earlier than it starts, has at most max_tokens tokens, and both ends
@@ -33,7 +33,7 @@ def best_spans(
     Ties are broken by the earlier start, then by the earlier end.
 
     Raises ValueError if k or max_tokens is below 1, or if a passage logit is not a number.
-    Source: Devlin et al. 2019 (BERT), section 4.2.
+    Source: Devlin et al. 2019 (BERT), section 4.2; that a span hides those it overlaps is ours.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
@@ -44,12 +44,13 @@ def best_spans(
         raise ValueError("the reader's logits are not finite; its weights may be damaged: reinstall or retrain it")
     scores = start[tokens][:, None] + end[tokens][None, :]  # (n_context, n_context): row = first, column = last
     width = tokens[None, :] - tokens[:, None]
-    together = sentence[tokens][:, None] == sentence[tokens][None, :]
-    first, last = np.nonzero((width >= 0) & (width < max_tokens) & together)
-    flat = scores[first, last]
-    if len(flat) > 8 * k:  # keep what reaches the k-th best, ties too, then sort only that
-        kth = np.partition(flat, len(flat) - k)[len(flat) - k]
-        near = np.flatnonzero(flat >= kth)
-        first, last, flat = first[near], last[near], flat[near]
-    order = np.argsort(-flat, kind="stable")[:k]
-    return [TokenSpan(int(tokens[first[i]]), int(tokens[last[i]]), float(flat[i])) for i in order]
+    legal = (width >= 0) & (width < max_tokens) & (sentence[tokens][:, None] == sentence[tokens][None, :])
+    scores[~legal] = -np.inf
+    found: list[TokenSpan] = []
+    for _ in range(min(k, len(tokens))):
+        row, column = np.unravel_index(np.argmax(scores), scores.shape)
+        if scores[row, column] == -np.inf:
+            break
+        found.append(TokenSpan(int(tokens[row]), int(tokens[column]), float(scores[row, column])))
+        scores[: column + 1, row:] = -np.inf  # what begins no later than its end and ends no earlier than its start
+    return found

@@ -4,7 +4,7 @@ In: texts as `qa.values.fold` leaves them; out: Quantities. A year or a date is 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
@@ -91,6 +91,7 @@ class Quantity:
     low: Decimal  # what it stands for lies between low and high, neither included
     high: Decimal
     rest: tuple[str, ...]  # the value's other words, in order
+    factor: int = 1  # of `unit` in the unit that was written: 12 of "7 years", whose number is 84, in months
 
     def same_figure(self, other: "Quantity") -> bool:
         """Whether the two are one figure of one unit and open on the same side; their other words do not count."""
@@ -101,7 +102,13 @@ class Quantity:
         """Whether the two are of one kind and no figure is within the bounds of both."""
         less, more = sorted((self, other), key=lambda one: one.unit)  # one without a unit comes first
         kin = less.unit == more.unit or not (less.unit or less.rest or more.unit in _SHARES)
-        return kin and max(self.low, other.low) >= min(self.high, other.high)
+        less = less.read_beside(more)
+        return kin and max(less.low, more.low) >= min(less.high, more.high)
+
+    def read_beside(self, other: "Quantity") -> "Quantity":
+        """This figure; if it has no unit, as if it had the one that the other was written in: "7" beside "8 years"."""
+        times = 1 if self.unit else other.factor
+        return replace(self, number=self.number * times, low=self.low * times, high=self.high * times)
 
 
 @lru_cache(maxsize=4096)
@@ -135,7 +142,7 @@ def quantity(value: str) -> Quantity | None:
     low, high = _range(number, bound.lastgroup if bound else None)
     unit, factor = _IN.get(unit, (unit, 1))
     rest = tuple(word for word in re.findall(r"[\w']+", f"{before} {after}") if word not in ("a", "an", "the", "only"))
-    return Quantity(number * factor, unit, low * factor, high * factor, rest)
+    return Quantity(number * factor, unit, low * factor, high * factor, rest, factor)
 
 
 def binding(value: str, text: str) -> str:

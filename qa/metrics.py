@@ -116,6 +116,14 @@ def best_f1(scores: ArrayLike, f1_if_answered: ArrayLike, answerable: ArrayLike)
     return BestF1(float(totals[best] / score.size), float(thresholds[best]))
 
 
+class Rated(NamedTuple):
+    """What a question's first candidate, shown or not, is worth as a test of its confidence."""
+
+    confidence: float  # in [0, 1]; 0.0 if there was no candidate
+    right: bool
+    answerable: bool
+
+
 def bootstrap_interval(
     figure: Callable[[NDArray[np.int64]], float | None], n: int, *, resamples: int = 1000
 ) -> tuple[float, float]:

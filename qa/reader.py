@@ -64,7 +64,7 @@ class Reader:
 
         A span's score is its start and end logit minus the same sum for "not here" in the same window, so scores
         compare across passages: 0 means as likely as no answer, higher is better. Spans are of one sentence, and in it
-        of whole words and whole grapheme clusters.
+        of whole words and whole grapheme clusters; those of one window do not overlap.
         """
         if not passages:
             return []
@@ -147,7 +147,7 @@ def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: in
     begins = [sentence.start - passage.span.start for sentence in sentences_in(passage)][1:]
     sentence = np.searchsorted(begins, [offset[0] for offset in offsets], side="right")
     sentence[~is_context] = -1
-    found = []
+    found: list[ScoredSpan] = []
     for first, last, score in best_spans(start, end, sentence, k=k, max_tokens=MAX_ANSWER):
         while sentence[first - 1] == sentence[first] and words[first - 1] == words[first]:
             first -= 1
@@ -156,5 +156,7 @@ def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: in
         span = Span(passage.span.start + offsets[first][0], passage.span.start + offsets[last][1])
         edge = sentence_around(passage.document, Span(span.start, span.start + 1)).end
         span = Span(span.start, min(span.end, edge))  # a word of over 100 letters is one piece, and may cross it
-        found.append(ScoredSpan(passage.document, whole_clusters(passage.document, span), score - null))
+        span = whole_clusters(passage.document, span)
+        if not any(span.overlaps(better.span) for better in found):  # pieces of one word are no two places
+            found.append(ScoredSpan(passage.document, span, score - null))
     return found

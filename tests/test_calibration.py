@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from toys import toy_assistant, toy_documents
 
-from eval.calibration import Rated, calibration_figures, coverage_at, plot, rated
+from eval.calibration import calibration_figures, coverage_at, plot, rated
 from eval.dataset import Example, Gold
 from qa.confidence import Calibration, Features
+from qa.metrics import Rated
 
 BY_SCORE = Calibration("toy", {**dict.fromkeys(Features.__dataclass_fields__, 0.0), "score": 1.0}, 0.0, 0.5)
 ROWS = [

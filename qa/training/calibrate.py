@@ -1,4 +1,4 @@
-"""Development questions asked end to end -> `qa/calibration.json`. In: documents with gold questions.
+"""Development questions, asked of their documents -> `qa/calibration.json` and `qa/rivalry.json`.
 
 Three kinds of development corpora, none of them trained on: small running stories of five articles, those in
 `DATA/corpora` and this project's own in `questions/corpora`; corpora made here from SQuAD's development titles (with
@@ -6,6 +6,9 @@ unanswerable twins and questions about other titles); and the development half o
 regression is fitted on the running stories and SQuAD's and rescaled on the likeliest candidates, the threshold chosen
 on the running stories and the development half: the lowest confidence at which the wanted share of unanswerable
 questions is refused.
+
+What tells the sides of a disagreement is fitted on all running stories, and on more of this project's own in
+`questions/disagreements`, whose documents give different figures for one thing and like figures for others.
 """
 
 import argparse
@@ -24,11 +27,12 @@ import numpy as np
 from tqdm import tqdm
 
 from embeddings.encoder import fingerprint
+from qa.answers import Rivalry, RivalryFit, rivalry, save_rivalry_fit
 from qa.assistant import Assistant
-from qa.confidence import Calibration, Features, features, save_calibration
+from qa.confidence import Calibration, Features, features, logistic, save_calibration
 from qa.datatypes import Answer, Span
 from qa.followup import Turn
-from qa.metrics import auroc, token_f1
+from qa.metrics import Rated, auroc, token_f1
 from qa.reader import DEFAULT_READER
 from qa.training.prepare import (
     OWN,
@@ -37,6 +41,9 @@ from qa.training.prepare import (
 )
 
 REFUSED = 0.87  # share of unanswerable questions that must be refused at the threshold: 0.85, and a margin for others
+CONTENDERS = 2  # best-scored candidates of a question that are fitted on: further ones hardly ever come first
+ALARMS = 0.045  # share of the answerable questions without a disagreement that may be shown one: 0.05, and a margin
+PARTS = 10
 NAMES = tuple(Features.__dataclass_fields__)
 Gold = tuple[str, int, str]  # document_id, start, text
 
@@ -56,6 +63,7 @@ class Candidate:
 
     described: Features
     right: bool
+    answer: Answer
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ def outcomes(assistant: Assistant, questions: Sequence[Question]) -> Iterator[Ou
         found = assistant.find(question.text, history=question.history)
         described = features(found.asked, found.candidates, found.hits)
         candidates = [
-            Candidate(one, matches(answer, question.golds))
+            Candidate(one, matches(answer, question.golds), answer)
             for answer, one in zip(found.candidates, described, strict=True)
         ]
         if candidates:
@@ -97,9 +105,9 @@ def stories(corpora: Path) -> Iterator[tuple[Path, list[Question]]]:
         yield story / "documents", [_question(json.loads(line)) for line in lines if line]
 
 
-def own_stories(folder: Path) -> Iterator[tuple[Path, list[Question]]]:
-    """Write the documents of every running story of this project's own; yield them with their questions."""
-    for path in sorted((OWN / "corpora").glob("*.json")):
+def own_stories(folder: Path, kind: str = "corpora") -> Iterator[tuple[Path, list[Question]]]:
+    """Write the documents of every running story of this project's own of one kind; yield them with their questions."""
+    for path in sorted((OWN / kind).glob("*.json")):
         story, place = json.loads(path.read_text(encoding="utf-8")), folder / path.stem / "documents"
         place.mkdir(parents=True)
         for name, text in story["documents"].items():
@@ -144,35 +152,35 @@ def written(examples: Sequence[Example], folder: Path) -> list[Question]:
 
 
 def fit(rows: Sequence[Outcome]) -> tuple[dict[str, float], float]:
-    """Fit a logistic regression on every candidate, then rescale it on the likeliest candidate of every question.
+    """Fit a logistic regression on every question's CONTENDERS, then rescale it on its likeliest candidate.
 
     Returns a weight per feature (as they are) and the intercept. The first fit orders candidates well, but its numbers
     are too low for the one that is shown.
     Source of the second step: Platt 1999, section 2, with scikit-learn's penalty in place of his smoothed targets.
     """
-    candidates = [_values(row) for row in rows]
-    right = [[candidate.right for candidate in row.candidates] for row in rows]
-    values = np.concatenate(candidates)
+    by_score = [sorted(row.candidates, key=lambda c: -c.described.score) for row in rows]  # they come by a former fit
+    contenders = [candidate for found in by_score for candidate in found[:CONTENDERS]]
+    values = _values(contenders)
     mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
-    weights, intercept = _regression((values - mean) / scale, list(chain.from_iterable(right)))
+    weights, intercept = _regression((values - mean) / scale, [candidate.right for candidate in contenders])
     weights = weights / scale
     intercept -= weights @ mean
-    logits = [found @ weights + intercept for found in candidates]
+    logits = [_values(row.candidates) @ weights + intercept for row in rows]
     likeliest = [int(found.argmax()) for found in logits]
     (slope,), shift = _regression(
         np.array([[found[at]] for found, at in zip(logits, likeliest, strict=True)]),
-        [found[at] for found, at in zip(right, likeliest, strict=True)],
+        [row.candidates[at].right for row, at in zip(rows, likeliest, strict=True)],
     )
     weights, intercept = slope * weights, slope * intercept + shift
     return {name: round(float(w), 5) for name, w in zip(NAMES, weights, strict=True)}, round(float(intercept), 5)
 
 
-def _values(row: Outcome) -> np.ndarray:
-    """The features of a question's candidates, (n_candidates, n_features)."""
-    return np.array([[getattr(candidate.described, name) for name in NAMES] for candidate in row.candidates])
+def _values(candidates: Sequence[Candidate]) -> np.ndarray:
+    """The features of some candidates, (n_candidates, n_features)."""
+    return np.array([[getattr(candidate.described, name) for name in NAMES] for candidate in candidates])
 
 
-def _regression(values: np.ndarray, right: Sequence[bool]) -> tuple[np.ndarray, float]:
+def _regression(values: np.ndarray, right: Sequence[bool] | np.ndarray) -> tuple[np.ndarray, float]:
     """Fit a logistic regression on values, (n_rows, n_columns): its weights and its intercept."""
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it ships no types
 
@@ -180,13 +188,52 @@ def _regression(values: np.ndarray, right: Sequence[bool]) -> tuple[np.ndarray, 
     return model.coef_[0], float(model.intercept_[0])
 
 
-@dataclass(frozen=True)
-class Rated:
-    """The likeliest candidate of one question: what would be shown first."""
+def rivals(row: Outcome, calibration: Calibration) -> list[tuple[Rivalry, bool]]:
+    """The rivals of a question's likeliest candidate, and whether both are right; none if it would not be shown."""
+    rated = [(calibration.confidence(candidate.described), candidate) for candidate in row.candidates]
+    (highest, first), *others = sorted(rated, key=lambda pair: -pair[0])
+    if highest < calibration.threshold:
+        return []
+    answer = replace(first.answer, confidence=highest)
+    compared = [
+        (rivalry(answer, replace(other.answer, confidence=confidence)), other.right) for confidence, other in others
+    ]
+    return [(pair, first.right and right) for pair, right in compared if pair]
 
-    confidence: float
-    right: bool
-    answerable: bool
+
+def fit_rivalry(corpora: Sequence[Sequence[Outcome]], calibration: Calibration) -> tuple[RivalryFit, dict[str, float]]:
+    """Fit what tells whether a rival is right as well, and choose its threshold; also return what was measured.
+
+    Fitted are the rivals of every question that is answered, answerable or not. The threshold is the lowest at which at
+    most ALARMS of the answerable questions without a right rival are shown one, by the probabilities that a fit on
+    other corpora gives, PARTS in turn (the calibration has seen some of them).
+    Raises ValueError if all rivals are right, or none.
+    """
+    rows = [(part % PARTS, row, rivals(row, calibration)) for part, corpus in enumerate(corpora) for row in corpus]
+    pairs = [(part, number, *pair) for number, (part, _, found) in enumerate(rows) for pair in found]
+    parts, numbers, both = (np.array([pair[column] for pair in pairs]) for column in (0, 1, 3))
+    values = np.array([pair[2] for pair in pairs])
+    if both.all() or not both.any():
+        raise ValueError("the documents never differ, or always; add corpora that differ, and some that do not")
+    likely = np.empty(len(pairs))
+    for part in set(parts.tolist()):
+        weights, intercept = _regression(values[parts != part], both[parts != part])
+        likely[parts == part] = [logistic(logit) for logit in values[parts == part] @ weights + intercept]
+    loudest, best = np.zeros(len(rows)), np.zeros(len(rows))  # of each question the likeliest rival, and right one
+    np.maximum.at(loudest, numbers, likely)
+    np.maximum.at(best, numbers[both], likely[both])
+    quiet = np.array([row.answerable for _, row, _ in rows]) & (best == 0)
+    threshold = _just_above(loudest[quiet], 1 - ALARMS)
+    weights, intercept = _regression(values, both)
+    named = {name: round(float(weight), 5) for name, weight in zip(Rivalry._fields, weights, strict=True)}
+    return RivalryFit(named, round(intercept, 5), threshold), {
+        "rivals": len(pairs),
+        "auroc both right or not": round(auroc(likely[both], likely[~both]), 3),
+        "disagreements among the candidates": int((best > 0).sum()),
+        "of them shown": int((best >= threshold).sum()),
+        "other answerable questions": int(quiet.sum()),
+        "of them shown a rival": int((loudest[quiet] >= threshold).sum()),
+    }
 
 
 def rate(calibration: Calibration, row: Outcome) -> Rated:
@@ -198,8 +245,12 @@ def rate(calibration: Calibration, row: Outcome) -> Rated:
 
 def choose_threshold(confidences: np.ndarray, answerable: np.ndarray) -> float:
     """The lowest confidence at which at least REFUSED of the unanswerable questions stay below it."""
-    below = np.sort(confidences[~answerable])
-    return float(round(below[int(np.ceil(REFUSED * len(below))) - 1] + 0.001, 3))
+    return _just_above(confidences[~answerable], REFUSED)
+
+
+def _just_above(values: np.ndarray, share: float) -> float:
+    """The lowest number, to three places, that at least this share of the values, each in [0, 1), stay below."""
+    return float(round(np.sort(values)[int(np.ceil(share * len(values))) - 1] + 0.001, 3))
 
 
 def main() -> None:
@@ -221,6 +272,7 @@ def main() -> None:
         examples = development_examples(arguments.data)
         fourteen = [run(*corpus) for corpus in stories(arguments.data / "corpora")]
         told = fourteen + [run(*corpus) for corpus in own_stories(place)]
+        disputed = [run(*corpus) for corpus in own_stories(place, "disagreements")]
         made = [run(*corpus) for corpus in made_corpora(examples, place, titles=arguments.titles, seed=0)]
         asked = [json.loads(line) for line in arguments.questions.read_text(encoding="utf-8").split("\n") if line]
         halves = run(arguments.docs, [_question(row) for row in asked if row["half"] == "development"])
@@ -238,7 +290,11 @@ def main() -> None:
     threshold = choose_threshold(
         np.array([row.confidence for row in chosen_on]), np.array([row.answerable for row in chosen_on])
     )
-    save_calibration(replace(calibration, threshold=threshold))
+    calibration = replace(calibration, threshold=threshold)
+    save_calibration(calibration)
+    rivals, measured = fit_rivalry(told + disputed, calibration)
+    save_rivalry_fit(rivals)
+    print("disagreements", json.dumps(measured))  # noqa: T201 a program's output
     for name, rows in (
         ("corpora, cross-validated", list(chain.from_iterable(crossed))),
         ("running stories, cross-validated", of_stories),
