@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from toys import FERRY, HARBOUR, MUSEUM, ToyEncoder, ToyReader, toy_assistant, toy_documents
 
+import qa.answers
 from embeddings import encoder as encoder_module
 from qa import assistant as assistant_module
 from qa import cli
+from qa.answers import RivalryFit
 from qa.assistant import Assistant
 from qa.datatypes import Document
 
@@ -64,3 +66,11 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
         return code, out, err
 
     return run
+
+
+@pytest.fixture
+def regression(monkeypatch: pytest.MonkeyPatch) -> RivalryFit:
+    """A regression of round numbers in place of the shipped one."""
+    fitted = RivalryFit({"log_odds": 1.0, "log_ratio": -2.0, "same_document": -3.0, "date": 0.0}, 2.0, 0.5)
+    monkeypatch.setattr(qa.answers, "load_rivalry_fit", lambda: fitted)
+    return fitted

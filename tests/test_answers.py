@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 from toys import document
 
-import qa.answers
 from qa.answers import LARGEST, Rivalry, RivalryFit, cite, conflicting, load_rivalry_fit, merge, rivalry
 from qa.datatypes import Answer, Document, ScoredSpan, Span
 
@@ -55,14 +54,6 @@ def test_merge_of_nothing_is_nothing() -> None:
 
 def test_merge_gives_the_sentence_around_a_place() -> None:
     assert merge([span(A, "2014", 1.0)], limit=1)[0].citations[0].context == "It said so in 2014."
-
-
-@pytest.fixture
-def regression(monkeypatch: pytest.MonkeyPatch) -> RivalryFit:
-    """A regression of round numbers in place of the shipped one."""
-    fitted = RivalryFit({"log_odds": 1.0, "log_ratio": -2.0, "same_document": -3.0, "date": 0.0}, 2.0, 0.5)
-    monkeypatch.setattr(qa.answers, "load_rivalry_fit", lambda: fitted)
-    return fitted
 
 
 def sides(*spans: ScoredSpan) -> list[str]:
@@ -138,7 +129,7 @@ def test_rivalry_says_how_likely_how_far_apart_and_whether_of_one_document() -> 
     first, other = merge([span(A, "946", 3.0), span(C, "1,200", -2.0)], limit=5)
     apart = pytest.approx(math.log(1200 / 946))
     assert rivalry(first, other) == Rivalry(-2.0, apart, 0.0, 0.0)
-    assert rivalry(first, replace(other, score=7.0)) == Rivalry(0.0, apart, 0.0, 0.0)  # a score alone is no certainty
+    assert rivalry(first, replace(other, score=7.0)) == Rivalry(0.0, apart, 0.0, 0.0)  # no certainty
     assert rivalry(first, replace(other, confidence=0.75)) == Rivalry(pytest.approx(math.log(3)), apart, 0.0, 0.0)
     told = "It opened on 4 May 2010. Critics say: on 6 May 2010. It cost 0 euros. Or 9 euros. Or 4,000 euros."
     one = document("1.txt", told)
@@ -184,7 +175,8 @@ def test_the_shipped_fit_prefers_the_likelier_the_nearer_and_another_document() 
     fitted = load_rivalry_fit()
     assert 0 < fitted.threshold < 1
     near = Rivalry(log_odds=1.0, log_ratio=0.2, same_document=0.0, date=0.0)
-    worse = near._replace(log_odds=-1.0), near._replace(log_ratio=2.0), near._replace(same_document=1.0)
+    worse = [near._replace(log_odds=-1.0), near._replace(log_ratio=2.0), near._replace(same_document=1.0)]
+    worse += [near._replace(date=1.0, log_ratio=0.0)]
     assert all(fitted.probability(near) > fitted.probability(one) for one in worse)
     assert fitted.probability(near) > fitted.threshold
 

@@ -57,6 +57,7 @@ def test_ask_cites_every_document_that_says_it() -> None:
     assert [c.document.document_id for c in reply.answers[0].citations] == ["guide.txt", "harbour.txt"]
 
 
+@pytest.mark.usefixtures("regression")
 def test_ask_shows_both_sides_of_a_disagreement() -> None:
     reply = toy_assistant([*toy_documents(), SURVEY]).ask(CRANES)
     assert (reply.status, reply.no_answer) == ("conflicting", None)
@@ -64,6 +65,7 @@ def test_ask_shows_both_sides_of_a_disagreement() -> None:
     assert all(len(answer.citations) == 1 for answer in reply.answers)
 
 
+@pytest.mark.usefixtures("regression")
 def test_ask_never_shows_alone_a_side_that_is_below_the_threshold() -> None:
     dated = document("a.txt", "The harbour had 12 cranes in 2010.")
     reply = toy_assistant([dated, document("b.txt", "There are 15 in harbour in 2014.")]).ask(
