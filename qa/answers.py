@@ -1,6 +1,7 @@
-"""Spans from all passages -> answers: one entry per value, with every place that gives it.
+"""Spans from all passages -> answers: one entry per value, with every place that gives it; and which of them differ.
 
-In: the reader's scored spans of one question; out: Answers without confidence, best first.
+In: the reader's scored spans of one question; out: Answers without confidence, best first. Of rated Answers, the sides
+of a disagreement.
 """
 
 import json

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,15 @@ def test_spans_are_exact_slices_of_one_sentence_and_cut_no_cluster(text: str, qu
         assert citation.context == text[citation.sentence.start : citation.sentence.end]
         assert sum(one.contains(span.span) for one in sentences) == 1
         assert not inside & {span.span.start, span.span.end}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_pieces_of_one_word_are_one_place(seed: int) -> None:
+    reader._network.random = np.random.default_rng(seed)
+    text = "Kowalskiewicz met Xyzzyplughova in Szczebrzeszyn."  # four words of many pieces, and two of one
+    spans = reader.read("who", [Passage(document("a.txt", text), Span(0, len(text)))], k=8)
+    assert spans
+    assert not [(one, other) for one, other in combinations(spans, 2) if one.span.overlaps(other.span)]
 
 
 @pytest.mark.parametrize("end", ["\f", "\v", "\x85", "\x1c", "\u2028", "\n"])
