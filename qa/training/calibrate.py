@@ -292,8 +292,8 @@ def main() -> None:
     )
     calibration = replace(calibration, threshold=threshold)
     save_calibration(calibration)
-    rivals, measured = fit_rivalry(told + disputed, calibration)
-    save_rivalry_fit(rivals)
+    fitted, measured = fit_rivalry(told + disputed, calibration)
+    save_rivalry_fit(fitted)
     print("disagreements", json.dumps(measured))  # noqa: T201 a program's output
     for name, rows in (
         ("corpora, cross-validated", list(chain.from_iterable(crossed))),
