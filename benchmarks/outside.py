@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from eval.calibration import calibration_figures
+from eval.calibration import calibration_figures, rated_as
 from eval.dataset import Gold
 from eval.metrics import gold_rank
 from eval.report import is_misquote, markdown_table, mean
@@ -155,9 +155,8 @@ def figures(asked: list[Asked], replies: list[Reply]) -> dict[str, object]:
 def rated(found: Findings, one: Asked) -> Rated:
     """The first candidate of a question, shown or not."""
     first = next(iter(found.candidates), None)
-    if first is None or first.confidence is None:
-        return Rated(0.0, False, bool(one.golds))
-    return Rated(first.confidence, any(overlaps(c, one.golds) for c in first.citations), bool(one.golds))
+    right = first is not None and any(overlaps(c, one.golds) for c in first.citations)
+    return rated_as(first, right, bool(one.golds))
 
 
 def measured(asked: list[Asked], documents: Path, index: Path, name: str) -> dict[str, object]:

@@ -15,11 +15,12 @@ from eval.metrics import aurc, expected_calibration_error, risk_coverage
 from eval.report import Figure, Figures, is_right_answer
 from qa.assistant import Assistant
 from qa.citation import WORDS
+from qa.datatypes import Answer
 from qa.metrics import Rated, auroc, bootstrap_interval
 
 ACCURACIES = (0.8, 0.9, 0.95)
 BINS = 15
-Statistic = Callable[[NDArray[np.floating], NDArray[np.floating]], float]  # confidences, right -> a figure
+Statistic = Callable[[NDArray[np.intp]], float]  # some rows' places -> a figure
 
 
 def rated(assistant: Assistant, examples: Iterable[Example]) -> list[Rated]:
@@ -32,10 +33,15 @@ def rated(assistant: Assistant, examples: Iterable[Example]) -> list[Rated]:
     found = []
     for example in examples:
         first = next(iter(assistant.find(example.question, history=example.history).candidates), None)
-        confidence = first.confidence if first and first.confidence is not None else 0.0
         right = example.answerable and first is not None and is_right_answer(example, first)
-        found.append(Rated(confidence, right, example.answerable))
+        found.append(rated_as(first, right, example.answerable))
     return found
+
+
+def rated_as(first: Answer | None, right: bool, answerable: bool) -> Rated:
+    """A first candidate with what came of it; without one, or without a calibration, its numbers are 0."""
+    confidence, alone = (first.confidence, first.alone) if first else (None, None)
+    return Rated(confidence or 0.0, alone or 0.0, right, answerable)
 
 
 def coverage_at(confidences: NDArray[np.floating], right: NDArray[np.floating], accuracy: float) -> float:
@@ -58,39 +64,41 @@ def calibration_figures(rows: Sequence[Rated], threshold: float) -> Figures:
     Raises ValueError if there are no rows.
     """
     confidence = np.array([row.confidence for row in rows])
+    shown = np.array([row.alone >= threshold for row in rows])
     right = np.array([float(row.right) for row in rows])
     answerable = np.array([row.answerable for row in rows])
     everything = np.ones(len(rows), dtype=bool)
+
+    def coverage(at: NDArray[np.intp], accuracy: float) -> float:
+        return coverage_at(confidence[at], right[at], accuracy)
+
     by_name: dict[str, tuple[NDArray[np.bool_], Statistic]] = {
-        "aurc": (everything, aurc),
-        "ece": (everything, lambda c, r: expected_calibration_error(c, r, bins=BINS)),
-        "auroc": (everything, lambda c, r: auroc(c[r == 1], c[r == 0])),
+        "aurc": (everything, lambda at: aurc(confidence[at], right[at])),
+        "ece": (everything, lambda at: expected_calibration_error(confidence[at], right[at], bins=BINS)),
+        "auroc": (everything, lambda at: auroc(confidence[at][right[at] == 1], confidence[at][right[at] == 0])),
     }
     for accuracy in ACCURACIES:
-        by_name[f"coverage_at_{accuracy:.0%}"] = (everything, partial(coverage_at, accuracy=accuracy))
-    by_name["refused"] = (~answerable, lambda c, r: float(np.mean(c < threshold)))
-    by_name["answered_when_found"] = (right == 1, lambda c, r: float(np.mean(c >= threshold)))
+        by_name[f"coverage_at_{accuracy:.0%}"] = (everything, partial(coverage, accuracy=accuracy))
+    by_name["refused"] = (~answerable, lambda at: float(np.mean(~shown[at])))
+    by_name["answered_when_found"] = (right == 1, lambda at: float(np.mean(shown[at])))
     above = float("inf")
     for word, at_least in WORDS:
-        shown = (confidence >= max(at_least, threshold)) & (confidence < above)
-        by_name[word] = (shown, lambda c, r: float(np.mean(r)))
+        said = shown & (confidence >= at_least) & (confidence < above)
+        by_name[word] = (said, lambda at: float(np.mean(right[at])))
         above = at_least
-    return {name: _figure(confidence[of], right[of], statistic) for name, (of, statistic) in by_name.items()}
+    return {name: _figure(np.flatnonzero(of), statistic) for name, (of, statistic) in by_name.items()}
 
 
-def _figure(confidence: NDArray[np.floating], right: NDArray[np.floating], statistic: Statistic) -> Figure:
-    n = len(confidence)
-    if not n:
-        return Figure(None, 0)
-    value = _computed(statistic, confidence, right)
+def _figure(rows: NDArray[np.intp], statistic: Statistic) -> Figure:
+    value = _computed(statistic, rows) if len(rows) else None
     if value is None:
-        return Figure(None, n)
-    return Figure(value, n, *bootstrap_interval(lambda at: _computed(statistic, confidence[at], right[at]), n))
+        return Figure(None, len(rows))
+    return Figure(value, len(rows), *bootstrap_interval(lambda at: _computed(statistic, rows[at]), len(rows)))
 
 
-def _computed(statistic: Statistic, confidence: NDArray[np.floating], right: NDArray[np.floating]) -> float | None:
+def _computed(statistic: Statistic, rows: NDArray[np.intp]) -> float | None:
     try:
-        return statistic(confidence, right)
+        return statistic(rows)
     except ValueError:  # a resample without a wrong answer has no area under its curve
         return None
 
@@ -106,12 +114,11 @@ def plot(rows: Sequence[Rated], threshold: float, path: Path) -> None:
     bins = np.array_split(np.argsort(confidence, kind="stable"), min(BINS, len(rows)))
     reliability.plot([0, 1], [0, 1], color="0.7", linewidth=1)
     reliability.plot([confidence[b].mean() for b in bins], [right[b].mean() for b in bins], "o-", color="C0")
-    reliability.axvline(threshold, color="C3", linestyle=":", label=f"threshold {threshold:.3f}")
     reliability.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1), title="Reliability")
-    reliability.legend()
     coverage, risk = risk_coverage(confidence, right)
     risks.plot(coverage, risk, color="C0")
-    risks.axvline(float(np.mean(confidence >= threshold)), color="C3", linestyle=":", label="what is answered")
+    answered = float(np.mean([row.alone >= threshold for row in rows]))
+    risks.axvline(answered, color="C3", linestyle=":", label="as many as are answered")
     risks.set(
         xlabel="share answered", ylabel="share of those wrong", xlim=(0, 1), ylim=(0, 1), title="Risk and coverage"
     )

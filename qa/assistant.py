@@ -229,7 +229,7 @@ class Assistant:
 
     @property
     def threshold(self) -> float:
-        """What the first answer needs to be shown: a confidence, or without a calibration a score."""
+        """What the first answer needs to be shown: how likely it is alone, or without a calibration a score."""
         return self.calibration.threshold if self.calibration else UNCALIBRATED_THRESHOLD
 
     def understood(self, question: str, history: Sequence[Turn]) -> str:
@@ -237,16 +237,16 @@ class Assistant:
         return self.speller.corrected(_readable(resolve(question, history)))
 
     def rate(self, question: str, answers: list[Answer], hits: list[Hit]) -> list[Answer]:
-        """Give every answer its calibrated confidence and put the likeliest first; without a calibration, by score."""
+        """Give every answer its calibrated numbers and put the likeliest first; without a calibration, by score."""
         if not self.calibration:
             return answers
-        described = features(question, answers, hits)
-        rated = [replace(a, confidence=self.calibration.confidence(d)) for a, d in zip(answers, described, strict=True)]
-        return sorted(rated, key=_strength, reverse=True)
+        alone = [self.calibration.alone(described) for described in features(question, answers, hits)]
+        rated = zip(answers, alone, self.calibration.confidences(alone), strict=True)
+        return sorted((replace(a, alone=own, confidence=c) for a, own, c in rated), key=_strength, reverse=True)
 
 
 def _strength(answer: Answer) -> float:
-    return answer.score if answer.confidence is None else answer.confidence
+    return answer.score if answer.alone is None else answer.alone
 
 
 def _reason(found: Findings) -> Reason:

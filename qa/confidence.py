@@ -1,9 +1,10 @@
 """How likely is an answer right? Features that exist anyway -> a calibrated probability; below a threshold, no answer.
 
-The calibration is a logistic regression, scaled for the likeliest answer of a question: the others' numbers order them,
-but are rather too high. It is fitted by `python -m qa.training.calibrate` on development documents and
-shipped as plain numbers with the fingerprint of the reader it was fitted for. Another reader has none: its answers
-carry scores only. The same probability orders the answers of one question.
+A logistic regression says how likely an answer is alone, whatever else was found: that orders the answers of one
+question, and decides whether the first is shown. Its confidence is lower the likelier the others are: its share of the
+odds, theirs and those of "none" together, scaled to the share of right answers. Both are fitted by
+`python -m qa.training.calibrate` on development documents and shipped as plain numbers with the fingerprint of the
+reader they were fitted for. Another reader has none: its answers carry scores only.
 """
 
 import json
@@ -85,18 +86,29 @@ def _share(asked: set[str], text: str) -> float:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A fitted logistic regression over Features, and the confidence an answer needs."""
+    """A fitted logistic regression over Features, what an answer needs by it, and how it becomes a confidence."""
 
     reader_fingerprint: str
     weights: dict[str, float]  # per feature
     intercept: float
-    threshold: float  # in (0, 1)
+    threshold: float  # in (0, 1): what the first answer needs alone
+    slope: float = 1.0  # of the logit of an answer's share
+    shift: float = 0.0
 
-    def confidence(self, described: Features) -> float:
-        """The probability that the answer is right if it is its question's likeliest, in (0, 1)."""
+    def alone(self, described: Features) -> float:
+        """How likely the answer is by itself, whatever else was found, in (0, 1)."""
         return logistic(
             self.intercept + sum(weight * getattr(described, name) for name, weight in self.weights.items())
         )
+
+    def confidences(self, alone: Sequence[float]) -> list[float]:
+        """The probability that an answer is right, in (0, 1), from how likely all answers of its question are alone.
+
+        Source: Platt 1999, section 2, over the logit of a share of a softmax that has "none of them" in it.
+        """
+        odds = [one / (1 - one) for one in alone]
+        against = [1 + sum(odds[:at]) + sum(odds[at + 1 :]) for at in range(len(odds))]
+        return [logistic(self.slope * math.log(own / a) + self.shift) for own, a in zip(odds, against, strict=True)]
 
 
 def logistic(logit: float) -> float:

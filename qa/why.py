@@ -42,8 +42,8 @@ class Explanation:
     read: int  # how many passages were read
     passages: int  # how many there are
     score: float | None  # logit over "not here" of the best span that shares a character with it; None: not offered
-    confidence: float | None  # of the answer that cites it; None: no such answer, or no calibration
-    threshold: float  # what the first answer needs: a confidence, or a score where there is no calibration
+    alone: float | None  # how likely the answer that cites it is alone; None: no such answer, or no calibration
+    threshold: float  # how likely the first answer must be alone; where there is no calibration, a score
     first: Answer | None  # the likeliest answer
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def explain(
         len(found.hits),
         len(assistant.passages),
         spans[0].score if spans else None,
-        citing[0].confidence if citing else None,
+        citing[0].alone if citing else None,
         assistant.threshold,
         first,
     )
@@ -170,4 +170,4 @@ def to_text(explanation: Explanation) -> str:
 
 
 def _strength(answer: Answer) -> str:
-    return f"score {answer.score:.1f}" if answer.confidence is None else f"confidence {answer.confidence:.2f}"
+    return f"score {answer.score:.1f}" if answer.alone is None else f"likelihood {answer.alone:.2f}"

@@ -27,7 +27,7 @@ from qa.followup import Turn
 CRANES = "How many cranes has the harbour?"  # shares harbour and cranes with one sentence: score 1
 SURVEY = document("survey.txt", "A survey says the harbour has 15 cranes.")
 GUIDE = document("guide.txt", "Today the harbour has 12 cranes.")
-CALIBRATION = Calibration("toy", {"score": 1.0}, 0.0, 0.5)  # confidence = logistic(score)
+CALIBRATION = Calibration("toy", {"score": 1.0}, 0.0, 0.5)  # one candidate's confidence: logistic(score)
 
 
 def citations(reply: Reply) -> list[Citation]:
@@ -125,6 +125,10 @@ def test_ask_with_a_calibration_puts_the_likeliest_answer_first(documents: list[
     assert [answer.text for answer in toy_assistant(documents).rate("How many?", merged, hits)] == ["12", "300"]
     rated = toy_assistant(documents, by_similarity).rate("How many?", merged, hits)
     assert [answer.text for answer in rated] == ["300", "12"]
+    logits = [9 * 0.9, 9 * 0.2]
+    assert [answer.alone for answer in rated] == pytest.approx([1 / (1 + math.exp(-logit)) for logit in logits])
+    odds = [math.exp(logit) for logit in logits]
+    assert [answer.confidence for answer in rated] == pytest.approx([one / (1 + sum(odds)) for one in odds])
 
 
 def test_ask_mends_slips_and_says_what_was_searched(assistant: Assistant) -> None:
@@ -137,7 +141,7 @@ def test_ask_mends_slips_and_says_what_was_searched(assistant: Assistant) -> Non
     assert reply.answer.text == "300"
 
 
-def test_ask_with_a_calibration_abstains_on_the_scale_of_confidence(documents: list[Any]) -> None:
+def test_ask_with_a_calibration_abstains_by_how_likely_an_answer_is_alone(documents: list[Any]) -> None:
     reply = toy_assistant(documents, replace(CALIBRATION, threshold=0.8)).ask(CRANES)
     assert reply.no_answer is not None
     assert reply.no_answer.reason == "below_threshold"
@@ -145,7 +149,7 @@ def test_ask_with_a_calibration_abstains_on_the_scale_of_confidence(documents: l
 
 
 def test_ask_answers_exactly_at_the_threshold(documents: list[Any]) -> None:
-    at = CALIBRATION.confidence(Features(1.0, 0, 0, 0, 0, 0))  # its score is 1
+    at = CALIBRATION.alone(Features(1.0, 0, 0, 0, 0, 0))  # its score is 1
     assert toy_assistant(documents, replace(CALIBRATION, threshold=at)).ask(CRANES).status == "answered"
 
 

@@ -12,6 +12,7 @@ from toys import document
 from qa.answers import cite
 from qa.confidence import Calibration, Features
 from qa.datatypes import Answer, ScoredSpan, Span
+from qa.metrics import Rated
 from qa.training import calibrate
 from qa.training.calibrate import (
     ALARMS,
@@ -46,9 +47,9 @@ def asked(number: int, seed: int = 0) -> list[Outcome]:
 
 
 def test_fit_says_how_often_the_likeliest_candidate_is_right() -> None:
-    weights, intercept = fit(asked(2000))
-    assert weights["score"] > 0
-    rated = [rate(Calibration("", weights, intercept, 0.5), row) for row in asked(2000, seed=1)]
+    fitted = fit(asked(2000))
+    assert fitted.weights["score"] > 0
+    rated = [rate(fitted, row) for row in asked(2000, seed=1)]
     rated.sort(key=lambda one: one.confidence)
     for part in (rated[at : at + 500] for at in range(0, 2000, 500)):
         assert np.mean([one.confidence for one in part]) == pytest.approx(
@@ -56,18 +57,20 @@ def test_fit_says_how_often_the_likeliest_candidate_is_right() -> None:
         )
 
 
-def test_rate_takes_the_candidate_with_the_highest_confidence() -> None:
+def test_rate_takes_the_likeliest_candidate() -> None:
     calibration = Calibration("", {"score": 1.0}, 0.0, 0.5)
     (row,) = asked(1)
     scores = [candidate.described.score for candidate in row.candidates]
-    assert rate(calibration, row).confidence == pytest.approx(1 / (1 + np.exp(-max(scores))))
+    rated = rate(calibration, row)
+    assert rated.alone == pytest.approx(1 / (1 + np.exp(-max(scores))))
+    assert rated.confidence == pytest.approx(np.exp(max(scores)) / (1 + np.exp(scores).sum()))
+    assert rated.right == row.candidates[int(np.argmax(scores))].right
 
 
 def test_choose_threshold_refuses_the_wanted_share_and_hardly_more() -> None:
-    confidences = np.concatenate([np.linspace(0, 0.5, 101), np.linspace(0.3, 1, 50)])
-    answerable = np.array([False] * 101 + [True] * 50)
-    threshold = choose_threshold(confidences, answerable)
-    refused = (confidences[~answerable] < threshold).mean()
+    rows = [Rated(0.5, alone, False, False) for alone in np.linspace(0, 0.5, 101)]
+    threshold = choose_threshold(rows + [Rated(0.5, alone, True, True) for alone in np.linspace(0.3, 1, 50)])
+    refused = np.mean([row.alone < threshold for row in rows])
     assert REFUSED <= refused < REFUSED + 1 / 101
 
 

@@ -13,12 +13,12 @@ from qa.metrics import Rated
 
 BY_SCORE = Calibration("toy", {**dict.fromkeys(Features.__dataclass_fields__, 0.0), "score": 1.0}, 0.0, 0.5)
 ROWS = [
-    Rated(0.95, True, True),
-    Rated(0.9, False, False),
-    Rated(0.7, True, True),
-    Rated(0.3, True, True),
-    Rated(0.1, False, False),
-    Rated(0.0, False, True),
+    Rated(0.95, 0.6, True, True),
+    Rated(0.9, 0.6, False, False),
+    Rated(0.7, 0.5, True, True),
+    Rated(0.3, 0.4, True, True),
+    Rated(0.1, 0.4, False, False),
+    Rated(0.0, 0.0, False, True),
 ]
 
 
@@ -51,7 +51,7 @@ def test_figures_are_those_of_the_rows() -> None:
 
 
 def test_figures_of_rows_that_are_all_right_leave_out_what_cannot_be_computed() -> None:
-    figures = calibration_figures([Rated(0.9, True, True), Rated(0.8, True, True)], threshold=0.5)
+    figures = calibration_figures([Rated(0.9, 0.9, True, True), Rated(0.8, 0.8, True, True)], threshold=0.5)
     assert (figures["auroc"].value, figures["refused"].value, figures["aurc"].value) == (None, None, 0.0)
 
 
@@ -67,10 +67,11 @@ def test_rated_judges_the_first_candidate_shown_or_not() -> None:
         example("¿?"),
     ]
     one, two, three, four = rated(assistant, asked)
-    assert (one.right, one.answerable, one.confidence) == (True, True, pytest.approx(1 / (1 + np.exp(-1))))
-    assert (two.right, two.confidence) == (True, pytest.approx(1 / (1 + np.exp(1))))
-    assert (three.right, three.answerable, three.confidence) == (False, False, two.confidence)
-    assert four == Rated(0.0, False, False)
+    assert (one.right, one.answerable, one.alone) == (True, True, pytest.approx(1 / (1 + np.exp(-1))))
+    assert (two.right, two.alone) == (True, pytest.approx(1 / (1 + np.exp(1))))
+    assert (three.right, three.answerable, three.alone) == (False, False, two.alone)
+    assert all(row.confidence <= row.alone for row in (one, two, three))  # others were found
+    assert four == Rated(0.0, 0.0, False, False)
 
 
 def test_rated_needs_a_calibration() -> None:

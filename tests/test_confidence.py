@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -108,21 +109,44 @@ def test_features_of_no_answers_are_none() -> None:
     assert described("How many cranes?") == []
 
 
-def test_confidence_is_the_logistic_function_of_the_weighted_sum() -> None:
+def test_an_answer_alone_is_as_likely_as_the_logistic_function_of_the_weighted_sum() -> None:
     # -0.5 + 0.7 * 1 + 1.0 * 0 = 0.2
-    assert CALIBRATION.confidence(PLAIN) == pytest.approx(1 / (1 + math.exp(-0.2)))
+    assert CALIBRATION.alone(PLAIN) == pytest.approx(1 / (1 + math.exp(-0.2)))
 
 
 @given(one=st.floats(-40, 40), other=st.floats(-40, 40))
 @thorough
-def test_confidence_grows_with_score(one: float, other: float) -> None:
-    low, high = (CALIBRATION.confidence(replace(PLAIN, score=score)) for score in sorted((one, other)))
+def test_an_answer_alone_is_likelier_with_its_score(one: float, other: float) -> None:
+    low, high = (CALIBRATION.alone(replace(PLAIN, score=score)) for score in sorted((one, other)))
     assert 0 < low <= high < 1
 
 
-def test_confidence_of_absurd_scores_does_not_overflow() -> None:
-    assert 0 < CALIBRATION.confidence(replace(PLAIN, score=-1e300)) < 1e-9
-    assert 1 - 1e-9 < CALIBRATION.confidence(replace(PLAIN, score=1e300)) < 1
+def test_absurd_scores_do_not_overflow() -> None:
+    sure, never = (CALIBRATION.alone(replace(PLAIN, score=score)) for score in (1e300, -1e300))
+    assert 0 < never < 1e-9
+    assert 1 - 1e-9 < sure < 1
+    assert CALIBRATION.confidences([sure, sure, never]) == pytest.approx([0.5, 0.5, 0.0], abs=1e-9)
+
+
+def test_confidences_are_shares_of_the_odds_among_the_others_and_none() -> None:
+    # odds 3, 1 and 1/3, and 1 of "none of them"
+    assert CALIBRATION.confidences([3 / 4, 1 / 2, 1 / 4]) == pytest.approx([9 / 16, 3 / 16, 1 / 16])
+    assert CALIBRATION.confidences([3 / 4]) == pytest.approx([3 / 4])
+    assert CALIBRATION.confidences([]) == []
+    stretched = replace(CALIBRATION, slope=2.0, shift=math.log(5))
+    assert stretched.confidences([3 / 4, 1 / 2]) == pytest.approx([45 / 49, 5 / 21])  # odds of the shares: 3/2 and 1/4
+
+
+@given(alone=st.lists(st.floats(0.01, 0.99), min_size=2, max_size=5), nearer=st.floats(0.01, 0.99))
+@thorough
+def test_confidence_keeps_the_order_and_falls_when_another_answer_is_likelier(
+    alone: list[float], nearer: float
+) -> None:
+    confidences = CALIBRATION.confidences(alone)
+    in_order = [confidence for _, confidence in sorted(zip(alone, confidences, strict=True))]
+    assert all(one <= other + 1e-12 for one, other in pairwise(in_order))
+    raised = CALIBRATION.confidences([alone[0], max(alone[1], nearer), *alone[2:]])
+    assert raised[0] <= confidences[0]
 
 
 def test_calibration_round_trip(tmp_path: Path) -> None:

@@ -3,9 +3,8 @@
 Three kinds of development corpora, none of them trained on: small running stories of five articles, those in
 `DATA/corpora` and this project's own in `questions/corpora`; corpora made here from SQuAD's development titles (with
 unanswerable twins and questions about other titles); and the development half of the evaluation questions. The
-regression is fitted on the running stories and SQuAD's and rescaled on the likeliest candidates, the threshold chosen
-on the running stories and the development half: the lowest confidence at which the wanted share of unanswerable
-questions is refused.
+regressions are fitted on the running stories and SQuAD's, the threshold chosen on the running stories and the
+development half: the lowest at which the wanted share of unanswerable questions is refused.
 
 What tells the sides of a disagreement is fitted on all running stories, and on more of this project's own in
 `questions/disagreements`, whose documents give different figures for one thing and like figures for others.
@@ -13,13 +12,13 @@ What tells the sides of a disagreement is fitted on all running stories, and on 
 
 import argparse
 import json
+import math
 import random
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -151,33 +150,23 @@ def written(examples: Sequence[Example], folder: Path) -> list[Question]:
     ]
 
 
-def fit(rows: Sequence[Outcome]) -> tuple[dict[str, float], float]:
-    """Fit a logistic regression on every question's CONTENDERS, then rescale it on its likeliest candidate.
+def fit(rows: Sequence[Outcome]) -> Calibration:
+    """Fit both regressions; of no reader yet, and its threshold is 0.5.
 
-    Returns a weight per feature (as they are) and the intercept. The first fit orders candidates well, but its numbers
-    are too low for the one that is shown.
-    Source of the second step: Platt 1999, section 2, with scikit-learn's penalty in place of his smoothed targets.
+    The first is fitted on every question's CONTENDERS, the second on the share of its likeliest candidate.
     """
     by_score = [sorted(row.candidates, key=lambda c: -c.described.score) for row in rows]  # they come by a former fit
     contenders = [candidate for found in by_score for candidate in found[:CONTENDERS]]
-    values = _values(contenders)
+    values = np.array([[getattr(candidate.described, name) for name in NAMES] for candidate in contenders])
     mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
     weights, intercept = _regression((values - mean) / scale, [candidate.right for candidate in contenders])
-    weights = weights / scale
-    intercept -= weights @ mean
-    logits = [_values(row.candidates) @ weights + intercept for row in rows]
-    likeliest = [int(found.argmax()) for found in logits]
-    (slope,), shift = _regression(
-        np.array([[found[at]] for found, at in zip(logits, likeliest, strict=True)]),
-        [row.candidates[at].right for row, at in zip(rows, likeliest, strict=True)],
-    )
-    weights, intercept = slope * weights, slope * intercept + shift
-    return {name: round(float(w), 5) for name, w in zip(NAMES, weights, strict=True)}, round(float(intercept), 5)
-
-
-def _values(candidates: Sequence[Candidate]) -> np.ndarray:
-    """The features of some candidates, (n_candidates, n_features)."""
-    return np.array([[getattr(candidate.described, name) for name in NAMES] for candidate in candidates])
+    named = {name: round(float(weight), 5) for name, weight in zip(NAMES, weights / scale, strict=True)}
+    intercept -= float(weights / scale @ mean)
+    alone = Calibration("", named, round(intercept, 5), threshold=0.5)
+    rated = [rate(alone, row) for row in rows]
+    shares = np.array([[math.log(one.confidence / (1 - one.confidence))] for one in rated])
+    (slope,), shift = _regression(shares, [one.right for one in rated])
+    return replace(alone, slope=round(float(slope), 5), shift=round(shift, 5))
 
 
 def _regression(values: np.ndarray, right: Sequence[bool] | np.ndarray) -> tuple[np.ndarray, float]:
@@ -190,14 +179,11 @@ def _regression(values: np.ndarray, right: Sequence[bool] | np.ndarray) -> tuple
 
 def rivals(row: Outcome, calibration: Calibration) -> list[tuple[Rivalry, bool]]:
     """The rivals of a question's likeliest candidate, and whether both are right; none if it would not be shown."""
-    rated = [(calibration.confidence(candidate.described), candidate) for candidate in row.candidates]
+    rated = [(calibration.alone(candidate.described), candidate) for candidate in row.candidates]
     (highest, first), *others = sorted(rated, key=lambda pair: -pair[0])
     if highest < calibration.threshold:
         return []
-    answer = replace(first.answer, confidence=highest)
-    compared = [
-        (rivalry(answer, replace(other.answer, confidence=confidence)), other.right) for confidence, other in others
-    ]
+    compared = [(rivalry(first.answer, replace(other.answer, alone=alone)), other.right) for alone, other in others]
     return [(pair, first.right and right) for pair, right in compared if pair]
 
 
@@ -238,14 +224,14 @@ def fit_rivalry(corpora: Sequence[Sequence[Outcome]], calibration: Calibration) 
 
 def rate(calibration: Calibration, row: Outcome) -> Rated:
     """Choose as the assistant does."""
-    rated = [(calibration.confidence(candidate.described), candidate.right) for candidate in row.candidates]
-    confidence, right = max(rated, key=itemgetter(0))
-    return Rated(confidence, right, row.answerable)
+    alone = [calibration.alone(candidate.described) for candidate in row.candidates]
+    first = alone.index(max(alone))
+    return Rated(calibration.confidences(alone)[first], alone[first], row.candidates[first].right, row.answerable)
 
 
-def choose_threshold(confidences: np.ndarray, answerable: np.ndarray) -> float:
-    """The lowest confidence at which at least REFUSED of the unanswerable questions stay below it."""
-    return _just_above(confidences[~answerable], REFUSED)
+def choose_threshold(rows: Sequence[Rated]) -> float:
+    """The lowest number at which at least REFUSED of the unanswerable questions stay below it alone."""
+    return _just_above(np.array([row.alone for row in rows if not row.answerable]), REFUSED)
 
 
 def _just_above(values: np.ndarray, share: float) -> float:
@@ -280,17 +266,12 @@ def main() -> None:
     crossed: list[list[Rated]] = []  # every corpus rated by a regression that has not seen it
     for i, corpus in enumerate(corpora):
         others = fit([row for j, other in enumerate(corpora) if j != i for row in other])
-        crossed.append([rate(Calibration("", *others, 0.5), row) for row in corpus])
-    calibration = Calibration(
-        fingerprint(Path(arguments.reader)), *fit([row for corpus in corpora for row in corpus]), threshold=0.5
-    )
+        crossed.append([rate(others, row) for row in corpus])
+    calibration = fit([row for corpus in corpora for row in corpus])
     half = [rate(calibration, row) for row in halves]
     of_stories = list(chain.from_iterable(crossed[: len(told)]))
-    chosen_on = of_stories + half
-    threshold = choose_threshold(
-        np.array([row.confidence for row in chosen_on]), np.array([row.answerable for row in chosen_on])
-    )
-    calibration = replace(calibration, threshold=threshold)
+    threshold = choose_threshold(of_stories + half)
+    calibration = replace(calibration, reader_fingerprint=fingerprint(Path(arguments.reader)), threshold=threshold)
     save_calibration(calibration)
     fitted, measured = fit_rivalry(told + disputed, calibration)
     save_rivalry_fit(fitted)
@@ -307,9 +288,9 @@ def main() -> None:
 
 
 def _figures(rated: Sequence[Rated], threshold: float) -> dict[str, float]:
-    shown = [row for row in rated if row.confidence >= threshold]
+    shown = [row for row in rated if row.alone >= threshold]
     answerable = sum(row.answerable for row in rated)
-    refused = sum(not row.answerable and row.confidence < threshold for row in rated)
+    refused = sum(not row.answerable and row.alone < threshold for row in rated)
     figures = {
         "n": len(rated),
         "auroc right/wrong": auroc(
