@@ -151,7 +151,8 @@ class Assistant:
             return self._reply(question, found, "no_answer", no_answer=NoAnswer(reason, threshold, best, near))
         sides = conflicting(candidates)
         if len(sides) > 1:
-            sides = [replace(side, as_of=as_of(side.citations[0])) for side in sides]
+            others = [answer for answer in candidates if answer not in sides]  # sides may all be right
+            sides = [replace(self._among(side, others), as_of=as_of(side.citations[0])) for side in sides]
             timely = at_the_time(found.asked, sides)
             sides = timely if max(map(_strength, timely)) >= threshold else sides
         if len(sides) == 1:
@@ -240,9 +241,17 @@ class Assistant:
         """Give every answer its calibrated numbers and put the likeliest first; without a calibration, by score."""
         if not self.calibration:
             return answers
-        alone = [self.calibration.alone(described) for described in features(question, answers, hits)]
-        rated = zip(answers, alone, self.calibration.confidences(alone), strict=True)
-        return sorted((replace(a, alone=own, confidence=c) for a, own, c in rated), key=_strength, reverse=True)
+        described = features(question, answers, hits)
+        rated = [replace(a, alone=self.calibration.alone(one)) for a, one in zip(answers, described, strict=True)]
+        rated = [self._among(answer, [other for other in rated if other is not answer]) for answer in rated]
+        return sorted(rated, key=_strength, reverse=True)
+
+    def _among(self, answer: Answer, others: Sequence[Answer]) -> Answer:
+        """The answer with its confidence, if the others cannot be right beside it."""
+        if self.calibration is None or answer.alone is None:
+            return answer
+        rivals = [other.alone for other in others if other.alone is not None]
+        return replace(answer, confidence=self.calibration.confidence(answer.alone, rivals))
 
 
 def _strength(answer: Answer) -> float:

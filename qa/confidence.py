@@ -101,14 +101,13 @@ class Calibration:
             self.intercept + sum(weight * getattr(described, name) for name, weight in self.weights.items())
         )
 
-    def confidences(self, alone: Sequence[float]) -> list[float]:
-        """The probability that an answer is right, in (0, 1), from how likely all answers of its question are alone.
+    def confidence(self, alone: float, others: Sequence[float]) -> float:
+        """The probability that an answer is right, in (0, 1), from how likely it and its rivals are alone.
 
-        Source: Platt 1999, section 2, over the logit of a share of a softmax that has "none of them" in it.
+        Source: Platt 1999, section 2, over the logit of the answer's share of a softmax with "none of them" in it.
         """
-        odds = [one / (1 - one) for one in alone]
-        against = [1 + sum(odds[:at]) + sum(odds[at + 1 :]) for at in range(len(odds))]
-        return [logistic(self.slope * math.log(own / a) + self.shift) for own, a in zip(odds, against, strict=True)]
+        own, *odds = (likely / (1 - likely) for likely in (alone, *others))
+        return logistic(self.slope * math.log(own / (1 + sum(odds))) + self.shift)
 
 
 def logistic(logit: float) -> float:

@@ -66,6 +66,16 @@ def test_ask_shows_both_sides_of_a_disagreement() -> None:
 
 
 @pytest.mark.usefixtures("regression")
+def test_the_sides_of_a_disagreement_are_no_rivals_of_each_other() -> None:
+    documents = [*toy_documents(), SURVEY]
+    asked = toy_assistant(documents, CALIBRATION)
+    reply, found = asked.ask(CRANES), asked.find(CRANES)
+    assert [answer.text for answer in found.candidates] == ["12", "15"]
+    assert [answer.confidence for answer in reply.answers] == [answer.alone for answer in found.candidates]
+    assert all(answer.confidence < answer.alone for answer in found.candidates)
+
+
+@pytest.mark.usefixtures("regression")
 def test_ask_never_shows_alone_a_side_that_is_below_the_threshold() -> None:
     dated = document("a.txt", "The harbour had 12 cranes in 2010.")
     reply = toy_assistant([dated, document("b.txt", "There are 15 in harbour in 2014.")]).ask(

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,7 @@ PLAIN = Features(
     brevity=0.5,
     fits=0.0,
 )
+UNIT = st.floats(0.01, 0.99)
 CALIBRATION = Calibration("reader-1", {"score": 0.7, "support": 1.0}, -0.5, 0.41)
 
 
@@ -125,28 +125,28 @@ def test_absurd_scores_do_not_overflow() -> None:
     sure, never = (CALIBRATION.alone(replace(PLAIN, score=score)) for score in (1e300, -1e300))
     assert 0 < never < 1e-9
     assert 1 - 1e-9 < sure < 1
-    assert CALIBRATION.confidences([sure, sure, never]) == pytest.approx([0.5, 0.5, 0.0], abs=1e-9)
+    assert CALIBRATION.confidence(sure, [sure, never]) == pytest.approx(0.5)
+    assert 0 < CALIBRATION.confidence(never, [sure, sure]) < 1e-9
 
 
 def test_confidences_are_shares_of_the_odds_among_the_others_and_none() -> None:
     # odds 3, 1 and 1/3, and 1 of "none of them"
-    assert CALIBRATION.confidences([3 / 4, 1 / 2, 1 / 4]) == pytest.approx([9 / 16, 3 / 16, 1 / 16])
-    assert CALIBRATION.confidences([3 / 4]) == pytest.approx([3 / 4])
-    assert CALIBRATION.confidences([]) == []
+    assert CALIBRATION.confidence(3 / 4, [1 / 2, 1 / 4]) == pytest.approx(9 / 16)
+    assert CALIBRATION.confidence(1 / 4, [1 / 2, 3 / 4]) == pytest.approx(1 / 16)
+    assert CALIBRATION.confidence(3 / 4, []) == pytest.approx(3 / 4)
     stretched = replace(CALIBRATION, slope=2.0, shift=math.log(5))
-    assert stretched.confidences([3 / 4, 1 / 2]) == pytest.approx([45 / 49, 5 / 21])  # odds of the shares: 3/2 and 1/4
+    assert stretched.confidence(3 / 4, [1 / 2]) == pytest.approx(45 / 49)  # odds of the share: 3/2
 
 
-@given(alone=st.lists(st.floats(0.01, 0.99), min_size=2, max_size=5), nearer=st.floats(0.01, 0.99))
+@given(alone=UNIT, others=st.lists(UNIT, min_size=1, max_size=4), more=UNIT, rival=UNIT)
 @thorough
-def test_confidence_keeps_the_order_and_falls_when_another_answer_is_likelier(
-    alone: list[float], nearer: float
+def test_confidence_grows_with_the_answer_and_falls_with_its_rivals(
+    alone: float, others: list[float], more: float, rival: float
 ) -> None:
-    confidences = CALIBRATION.confidences(alone)
-    in_order = [confidence for _, confidence in sorted(zip(alone, confidences, strict=True))]
-    assert all(one <= other + 1e-12 for one, other in pairwise(in_order))
-    raised = CALIBRATION.confidences([alone[0], max(alone[1], nearer), *alone[2:]])
-    assert raised[0] <= confidences[0]
+    confidence = CALIBRATION.confidence(alone, others)
+    assert CALIBRATION.confidence(max(alone, more), others) >= confidence
+    assert CALIBRATION.confidence(alone, [max(others[0], rival), *others[1:]]) <= confidence
+    assert CALIBRATION.confidence(alone, [*others, rival]) <= confidence <= alone
 
 
 def test_calibration_round_trip(tmp_path: Path) -> None:

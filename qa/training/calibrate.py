@@ -224,9 +224,10 @@ def fit_rivalry(corpora: Sequence[Sequence[Outcome]], calibration: Calibration) 
 
 def rate(calibration: Calibration, row: Outcome) -> Rated:
     """Choose as the assistant does."""
-    alone = [calibration.alone(candidate.described) for candidate in row.candidates]
-    first = alone.index(max(alone))
-    return Rated(calibration.confidences(alone)[first], alone[first], row.candidates[first].right, row.answerable)
+    rated = [(calibration.alone(candidate.described), candidate.right) for candidate in row.candidates]
+    (alone, right), *others = sorted(rated, key=lambda pair: -pair[0])
+    confidence = calibration.confidence(alone, [other for other, _ in others])
+    return Rated(confidence, alone, right, row.answerable)
 
 
 def choose_threshold(rows: Sequence[Rated]) -> float:
