@@ -508,6 +508,35 @@ def test_stages_of_one_mix_read_on_where_the_last_one_ended() -> None:
     assert sum(plans, []) == whole  # noqa: RUF017 three short lists
 
 
+@pytest.mark.model
+def test_column_dropout_drops_its_share_of_the_columns_at_every_token_alike() -> None:
+    import torch
+
+    from qa.training.train import ColumnDropout
+
+    torch.manual_seed(0)
+    dropout, hidden = ColumnDropout(), torch.ones(8, 5, 1000)
+    assert dropout(hidden) is hidden  # nothing is to be dropped
+    dropout.share = 0.1
+    dropped = dropout(hidden.to(torch.bfloat16)).float()
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+    assert float((dropped[:, 0] == 0).float().mean()) == pytest.approx(0.1, abs=0.02)
+    assert float(dropped.max()) == pytest.approx(1 / 0.9, abs=0.01)
+    assert len({tuple(row.tolist()) for row in dropped[:, 0]}) == 8  # every row its own
+    assert dropout.eval()(hidden) is hidden
+
+
+@pytest.mark.model
+def test_every_dropout_of_hidden_states_is_replaced(start_from: str) -> None:
+    from transformers import AutoModelForQuestionAnswering
+
+    from qa.training.train import ColumnDropout, _put_column_dropout
+
+    model = AutoModelForQuestionAnswering.from_pretrained(start_from)
+    _put_column_dropout(model)
+    assert sum(isinstance(module, ColumnDropout) for module in model.modules()) == 1 + 2  # embeddings, and two a layer
+
+
 # a run
 
 SETTINGS = {
@@ -516,7 +545,15 @@ SETTINGS = {
     "mixes": {"a": {"seed": 3, "passages": 1}, "b": {"seed": 4, "passages": 2}},
     "stages": [
         {"mix": "a", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.01},
-        {"mix": "b", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.0, "running_average": 0.5},
+        {
+            "mix": "b",
+            "begins": 0.0,
+            "ends": 1.0,
+            "rate": 0.01,
+            "final_rate": 0.0,
+            "running_average": 0.5,
+            "dropout": 0.2,
+        },
     ],
 }
 
@@ -677,7 +714,7 @@ def test_own_stories_are_told_in_several_passages_of_one_title() -> None:
         if path.parent.name in OF_AFFAIRS:
             for e in passages_with_questions(path, path.parent.name):
                 told.setdefault(e.title, set()).add(e.context)
-    assert len(told) == 87 + 132 + 168 + 48 + 84 + 66 + 78 + 108
+    assert len(told) == 87 + 132 + 168 + 48 + 84 + 66 + 78 + 108 + 72
     assert {len(contexts) for contexts in told.values()} == {6}
 
 
