@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from eval.calibration import calibration_figures, rated_as
+from eval.calibration import calibration_figures, first_answer, rate
 from eval.dataset import Gold
 from eval.metrics import gold_rank
 from eval.report import is_misquote, markdown_table, mean
@@ -152,11 +152,11 @@ def figures(asked: list[Asked], replies: list[Reply]) -> dict[str, object]:
     }
 
 
-def rated(found: Findings, one: Asked) -> Rated:
-    """The first candidate of a question, shown or not."""
-    first = next(iter(found.candidates), None)
+def rated(found: Findings, reply: Reply, one: Asked) -> Rated:
+    """The first answer of a question, shown or not."""
+    first = first_answer(reply, found)
     right = first is not None and any(overlaps(c, one.golds) for c in first.citations)
-    return rated_as(first, right, bool(one.golds))
+    return rate(first, right=right, answerable=bool(one.golds))
 
 
 def measured(asked: list[Asked], documents: Path, index: Path, name: str) -> dict[str, object]:
@@ -167,7 +167,7 @@ def measured(asked: list[Asked], documents: Path, index: Path, name: str) -> dic
     found = [assistant.find(one.question) for one in tqdm(asked, desc=name, mininterval=10)]
     seconds = time.perf_counter() - built
     replies = [assistant.decide(one.question, each) for one, each in zip(asked, found, strict=True)]
-    worth = calibration_figures(list(map(rated, found, asked)), assistant.threshold)
+    worth = calibration_figures(list(map(rated, found, replies, asked)), assistant.threshold)
     return {
         **figures(asked, replies),
         **{f"confidence: {key}": value for key, value in worth.items()},

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from eval.dataset import Example
 from eval.metrics import aurc, expected_calibration_error, risk_coverage
 from eval.report import Figure, Figures, is_right_answer
-from qa.assistant import Assistant
+from qa.assistant import Assistant, Findings
 from qa.citation import WORDS
-from qa.datatypes import Answer
+from qa.datatypes import Answer, Reply
 from qa.metrics import Rated, auroc, bootstrap_interval
 
 ACCURACIES = (0.8, 0.9, 0.95)
@@ -32,16 +32,23 @@ def rated(assistant: Assistant, examples: Iterable[Example]) -> list[Rated]:
         raise ValueError(f"{assistant.reader.name} has no calibration; make one with: python -m qa.training.calibrate")
     found = []
     for example in examples:
-        first = next(iter(assistant.find(example.question, history=example.history).candidates), None)
+        findings = assistant.find(example.question, history=example.history)
+        first = first_answer(assistant.decide(example.question, findings), findings)
         right = example.answerable and first is not None and is_right_answer(example, first)
-        found.append(rated_as(first, right, example.answerable))
+        found.append(rate(first, right=right, answerable=example.answerable))
     return found
 
 
-def rated_as(first: Answer | None, right: bool, answerable: bool) -> Rated:
-    """A first candidate with what came of it; without one, or without a calibration, its numbers are 0."""
-    confidence, alone = (first.confidence, first.alone) if first else (None, None)
-    return Rated(confidence or 0.0, alone or 0.0, right, answerable)
+def first_answer(reply: Reply, findings: Findings) -> Answer | None:
+    """The answer that a question is judged by: the first that is shown, else the likeliest candidate."""
+    return reply.answer or next(iter(findings.candidates), None)
+
+
+def rate(first: Answer | None, *, right: bool, answerable: bool) -> Rated:
+    """What a first answer is worth as a test; without one, or without a calibration, nothing was found."""
+    if first is None or first.confidence is None or first.plausibility is None:
+        return Rated(0.0, 0.0, right=False, answerable=answerable)
+    return Rated(first.confidence, first.plausibility, right, answerable)
 
 
 def coverage_at(confidences: NDArray[np.floating], right: NDArray[np.floating], accuracy: float) -> float:
@@ -64,7 +71,7 @@ def calibration_figures(rows: Sequence[Rated], threshold: float) -> Figures:
     Raises ValueError if there are no rows.
     """
     confidence = np.array([row.confidence for row in rows])
-    shown = np.array([row.alone >= threshold for row in rows])
+    shown = np.array([row.plausibility >= threshold for row in rows])
     right = np.array([float(row.right) for row in rows])
     answerable = np.array([row.answerable for row in rows])
     everything = np.ones(len(rows), dtype=bool)
@@ -117,7 +124,7 @@ def plot(rows: Sequence[Rated], threshold: float, path: Path) -> None:
     reliability.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1), title="Reliability")
     coverage, risk = risk_coverage(confidence, right)
     risks.plot(coverage, risk, color="C0")
-    answered = float(np.mean([row.alone >= threshold for row in rows]))
+    answered = float(np.mean([row.plausibility >= threshold for row in rows]))
     risks.axvline(answered, color="C3", linestyle=":", label="as many as are answered")
     risks.set(
         xlabel="share answered", ylabel="share of those wrong", xlim=(0, 1), ylim=(0, 1), title="Risk and coverage"

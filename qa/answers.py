@@ -55,7 +55,7 @@ def cite(place: ScoredSpan) -> Citation:
 class Rivalry(NamedTuple):
     """What tells whether a value answers the question as well as the likeliest one, though both cannot be it."""
 
-    log_odds: float  # of its being right alone; without a calibration its score, at most even odds
+    log_odds: float  # of its plausibility; without a calibration its score, at most even odds
     log_ratio: float  # natural logarithm of the larger figure over the smaller, at most that of LARGEST; of dates 0
     same_document: float  # 1 if one document gives both, else 0
     date: float  # 1 for dates, 0 for figures
@@ -79,7 +79,8 @@ def rivalry(first: Answer, other: Answer) -> Rivalry | None:
     together = [(c, d) for c in first.citations for d in other.citations if c.document is d.document]
     if any(c.sentence == d.sentence for c, d in together):
         return None
-    log_odds = min(other.score, 0.0) if other.alone is None else math.log(other.alone / (1 - other.alone))
+    likely = other.plausibility
+    log_odds = min(other.score, 0.0) if likely is None else math.log(likely / (1 - likely))
     return Rivalry(log_odds, log_ratio, float(bool(together)), float(isinstance(figure, Date)))
 
 

@@ -151,8 +151,8 @@ class Assistant:
             return self._reply(question, found, "no_answer", no_answer=NoAnswer(reason, threshold, best, near))
         sides = conflicting(candidates)
         if len(sides) > 1:
-            others = [answer for answer in candidates if answer not in sides]  # sides may all be right
-            sides = [replace(self._among(side, others), as_of=as_of(side.citations[0])) for side in sides]
+            rivals = [answer for answer in candidates if answer not in sides]  # sides hold all, or each at its time
+            sides = [replace(self._confident(side, rivals), as_of=as_of(side.citations[0])) for side in sides]
             timely = at_the_time(found.asked, sides)
             sides = timely if max(map(_strength, timely)) >= threshold else sides
         if len(sides) == 1:
@@ -230,7 +230,7 @@ class Assistant:
 
     @property
     def threshold(self) -> float:
-        """What the first answer needs to be shown: how likely it is alone, or without a calibration a score."""
+        """What the first answer needs to be shown: a plausibility, or without a calibration a score."""
         return self.calibration.threshold if self.calibration else UNCALIBRATED_THRESHOLD
 
     def understood(self, question: str, history: Sequence[Turn]) -> str:
@@ -242,20 +242,21 @@ class Assistant:
         if not self.calibration:
             return answers
         described = features(question, answers, hits)
-        rated = [replace(a, alone=self.calibration.alone(one)) for a, one in zip(answers, described, strict=True)]
-        rated = [self._among(answer, [other for other in rated if other is not answer]) for answer in rated]
+        plausible = map(self.calibration.plausibility, described)
+        rated = [replace(answer, plausibility=one) for answer, one in zip(answers, plausible, strict=True)]
+        rated = [self._confident(answer, [other for other in rated if other != answer]) for answer in rated]
         return sorted(rated, key=_strength, reverse=True)
 
-    def _among(self, answer: Answer, others: Sequence[Answer]) -> Answer:
-        """The answer with its confidence, if the others cannot be right beside it."""
-        if self.calibration is None or answer.alone is None:
+    def _confident(self, answer: Answer, rivals: Sequence[Answer]) -> Answer:
+        """The answer with its confidence, which answers that cannot be right beside it lower."""
+        if self.calibration is None or answer.plausibility is None:
             return answer
-        rivals = [other.alone for other in others if other.alone is not None]
-        return replace(answer, confidence=self.calibration.confidence(answer.alone, rivals))
+        others = [rival.plausibility for rival in rivals if rival.plausibility is not None]
+        return replace(answer, confidence=self.calibration.confidence(answer.plausibility, others))
 
 
 def _strength(answer: Answer) -> float:
-    return answer.score if answer.alone is None else answer.alone
+    return answer.score if answer.plausibility is None else answer.plausibility
 
 
 def _reason(found: Findings) -> Reason:

@@ -123,7 +123,7 @@ def reason_sentence(no_answer: NoAnswer) -> str:
     """Return in plain words why there is no answer, with the numbers where there are any."""
     sentence = REASONS[no_answer.reason]
     if no_answer.reason == "below_threshold" and no_answer.best is not None and no_answer.threshold is not None:
-        sentence += f" It reached {no_answer.best:.2f}; an answer needs {no_answer.threshold:.2f}."
+        sentence += f" Its plausibility is {no_answer.best:.2f}; an answer needs {no_answer.threshold:.2f}."
     return sentence
 
 

@@ -1,10 +1,10 @@
-"""How likely is an answer right? Features that exist anyway -> a calibrated probability; below a threshold, no answer.
+"""How likely is an answer right? Features that exist anyway -> its plausibility; and of all of a question, confidences.
 
-A logistic regression says how likely an answer is alone, whatever else was found: that orders the answers of one
-question, and decides whether the first is shown. Its confidence is lower the likelier the others are: its share of the
-odds, theirs and those of "none" together, scaled to the share of right answers. Both are fitted by
-`python -m qa.training.calibrate` on development documents and shipped as plain numbers with the fingerprint of the
-reader they were fitted for. Another reader has none: its answers carry scores only.
+A logistic regression says how plausible an answer is, whatever other answers there are: that orders the answers of one
+question, and decides whether the first is shown. An answer's confidence falls with the others' plausibility: it is the
+answer's share of the odds, theirs and those of "none of them" together, scaled to the share of right answers. Both are
+fitted by `python -m qa.training.calibrate` on development documents and shipped as plain numbers with the fingerprint
+of the reader they were fitted for. Another reader has none: its answers carry scores only.
 """
 
 import json
@@ -45,7 +45,7 @@ _stemmer = Stemmer.Stemmer("english")
 
 @dataclass(frozen=True)
 class Features:
-    """What is known of an answer; every number grows with confidence, or nearly."""
+    """What is known of an answer; every number grows with plausibility, or nearly."""
 
     score: float  # logit of the best span over "not here"
     similarity: float  # of the passage that holds the answer, as its Hit has it
@@ -91,22 +91,22 @@ class Calibration:
     reader_fingerprint: str
     weights: dict[str, float]  # per feature
     intercept: float
-    threshold: float  # in (0, 1): what the first answer needs alone
-    slope: float = 1.0  # of the logit of an answer's share
-    shift: float = 0.0
+    threshold: float  # in (0, 1): the plausibility that the first answer needs
+    slope: float  # confidence = logistic(slope * logit of the answer's share + shift)
+    shift: float
 
-    def alone(self, described: Features) -> float:
-        """How likely the answer is by itself, whatever else was found, in (0, 1)."""
+    def plausibility(self, described: Features) -> float:
+        """How likely the answer is, whatever other answers there are, in (0, 1)."""
         return logistic(
             self.intercept + sum(weight * getattr(described, name) for name, weight in self.weights.items())
         )
 
-    def confidence(self, alone: float, others: Sequence[float]) -> float:
-        """The probability that an answer is right, in (0, 1), from how likely it and its rivals are alone.
+    def confidence(self, plausibility: float, rivals: Sequence[float]) -> float:
+        """The probability that an answer is right, in (0, 1), from its plausibility and that of its rivals.
 
         Source: Platt 1999, section 2, over the logit of the answer's share of a softmax with "none of them" in it.
         """
-        own, *odds = (likely / (1 - likely) for likely in (alone, *others))
+        own, *odds = (one / (1 - one) for one in (plausibility, *rivals))
         return logistic(self.slope * math.log(own / (1 + sum(odds))) + self.shift)
 
 

@@ -198,7 +198,7 @@ class Answer:
     score: float  # of its best span: logit, as in ScoredSpan
     confidence: float | None  # calibrated probability that this answer is right; None without a calibration
     citations: tuple[Citation, ...]
-    alone: float | None = None  # how likely it is, whatever else was found: what the threshold is for
+    plausibility: float | None = None  # whatever other answers there are: what the threshold is for; not in the JSON
     as_of: AsOf | None = None  # of the best citation; only the sides of a disagreement have it
 
     @property
@@ -237,7 +237,7 @@ class NoAnswer:
     """Why there is no answer, with the numbers behind it and the nearest passages, which are not answers."""
 
     reason: Reason
-    threshold: float | None  # how likely alone an answer must be (without a calibration: the score it needs)
+    threshold: float | None  # the plausibility (or, without a calibration, the score) that an answer needs
     best: float | None  # what the best candidate had, on the same scale
     near_misses: tuple[Citation, ...] = ()
 

@@ -49,12 +49,13 @@ def _annotation(question: str, citation: Citation) -> dict[str, Any]:
 def to_squad(reply: Reply) -> dict[str, Any]:
     """Return one prediction as the metric `squad_v2` takes it; the question is its id, for want of another.
 
-    A probability needs a calibration: without one it is 0 for an answer. For "no answer" it is always 1.
+    The probability is 1 less the answer's plausibility, which other answers do not lower; it is 0 without a calibration,
+    and 1 for "no answer".
     """
     best = reply.answer
     if best is None:
         return {"id": reply.question, "prediction_text": "", "no_answer_probability": 1.0}
-    probability = 0.0 if best.confidence is None else 1 - best.confidence
+    probability = 0.0 if best.plausibility is None else 1 - best.plausibility
     return {"id": reply.question, "prediction_text": best.text, "no_answer_probability": probability}
 
 

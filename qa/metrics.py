@@ -120,7 +120,7 @@ class Rated(NamedTuple):
     """What a question's first candidate, shown or not, is worth as a test of its confidence."""
 
     confidence: float  # in [0, 1]; 0.0 if there was no candidate
-    alone: float  # how likely it is alone, in [0, 1]: what the threshold is for; 0.0 if there was no candidate
+    plausibility: float  # what the threshold is for, in [0, 1]; 0.0 if there was no candidate
     right: bool
     answerable: bool
 

@@ -42,8 +42,8 @@ class Explanation:
     read: int  # how many passages were read
     passages: int  # how many there are
     score: float | None  # logit over "not here" of the best span that shares a character with it; None: not offered
-    alone: float | None  # how likely the answer that cites it is alone; None: no such answer, or no calibration
-    threshold: float  # how likely the first answer must be alone; where there is no calibration, a score
+    plausibility: float | None  # of the answer that cites it; None: no such answer, or no calibration
+    threshold: float  # the plausibility that the first answer needs; where there is no calibration, a score
     first: Answer | None  # the likeliest answer
 
     def to_dict(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Explanation:
         return {
             **vars(self),
             "places": [place.to_dict() for place in self.places],
-            "first": self.first.to_dict() if self.first else None,
+            "first": {**self.first.to_dict(), "plausibility": self.first.plausibility} if self.first else None,
         }
 
 
@@ -110,7 +110,7 @@ def explain(
         len(found.hits),
         len(assistant.passages),
         spans[0].score if spans else None,
-        citing[0].alone if citing else None,
+        citing[0].plausibility if citing else None,
         assistant.threshold,
         first,
     )
@@ -170,4 +170,4 @@ def to_text(explanation: Explanation) -> str:
 
 
 def _strength(answer: Answer) -> str:
-    return f"score {answer.score:.1f}" if answer.alone is None else f"likelihood {answer.alone:.2f}"
+    return f"score {answer.score:.1f}" if answer.plausibility is None else f"plausibility {answer.plausibility:.2f}"

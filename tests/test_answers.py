@@ -130,7 +130,7 @@ def test_rivalry_says_how_likely_how_far_apart_and_whether_of_one_document() -> 
     apart = pytest.approx(math.log(1200 / 946))
     assert rivalry(first, other) == Rivalry(-2.0, apart, 0.0, 0.0)
     assert rivalry(first, replace(other, score=7.0)) == Rivalry(0.0, apart, 0.0, 0.0)  # no certainty
-    assert rivalry(first, replace(other, alone=0.75)) == Rivalry(pytest.approx(math.log(3)), apart, 0.0, 0.0)
+    assert rivalry(first, replace(other, plausibility=0.75)) == Rivalry(pytest.approx(math.log(3)), apart, 0.0, 0.0)
     told = "It opened on 4 May 2010. Critics say: on 6 May 2010. It cost 0 euros. Or 9 euros. Or 4,000 euros."
     one = document("1.txt", told)
     spans = [span(one, text, -1.0) for text in ("4 May 2010", "6 May 2010", "0 euros", "9 euros", "4,000 euros")]

@@ -20,14 +20,14 @@ from qa.answers import merge
 from qa.assistant import Assistant, clean_question, default_index
 from qa.citation import to_text
 from qa.confidence import Calibration, Features
-from qa.datatypes import Citation, Hit, Passage, Reply, ScoredSpan, Span
+from qa.datatypes import Answer, Citation, Hit, Passage, Reply, ScoredSpan, Span
 from qa.documents import NoDocumentsError, Selection, read_folder
 from qa.followup import Turn
 
 CRANES = "How many cranes has the harbour?"  # shares harbour and cranes with one sentence: score 1
 SURVEY = document("survey.txt", "A survey says the harbour has 15 cranes.")
 GUIDE = document("guide.txt", "Today the harbour has 12 cranes.")
-CALIBRATION = Calibration("toy", {"score": 1.0}, 0.0, 0.5)  # one candidate's confidence: logistic(score)
+CALIBRATION = Calibration("toy", {"score": 1.0}, 0.0, 0.5, 1.0, 0.0)  # one candidate's confidence: logistic(score)
 
 
 def citations(reply: Reply) -> list[Citation]:
@@ -71,8 +71,27 @@ def test_the_sides_of_a_disagreement_are_no_rivals_of_each_other() -> None:
     asked = toy_assistant(documents, CALIBRATION)
     reply, found = asked.ask(CRANES), asked.find(CRANES)
     assert [answer.text for answer in found.candidates] == ["12", "15"]
-    assert [answer.confidence for answer in reply.answers] == [answer.alone for answer in found.candidates]
-    assert all(answer.confidence < answer.alone for answer in found.candidates)
+    assert [answer.confidence for answer in reply.answers] == [answer.plausibility for answer in found.candidates]
+    assert all(answer.confidence < answer.plausibility for answer in found.candidates)
+
+
+def cited(name: str, text: str, score: float) -> Answer:
+    place = document(name, f"The harbour has {text} of them.")
+    (answer,) = merge([ScoredSpan(place, Span(16, 16 + len(text)), score)], limit=1)
+    return answer
+
+
+@pytest.mark.usefixtures("regression")
+def test_candidates_that_are_no_sides_are_rivals_of_both() -> None:
+    sides = [cited("a.txt", "12", 1.0), cited("b.txt", "15", 1.0)]
+    rated = [
+        replace(one, plausibility=likely)
+        for one, likely in zip([*sides, cited("c.txt", "Ada", 0.0)], (0.75, 0.6, 0.5), strict=True)
+    ]
+    found = replace(toy_assistant(toy_documents(), CALIBRATION).find(CRANES), candidates=tuple(rated))
+    reply = toy_assistant(toy_documents(), CALIBRATION).decide(CRANES, found)
+    assert [answer.text for answer in reply.answers] == ["12", "15"]
+    assert [answer.confidence for answer in reply.answers] == pytest.approx([3 / 5, 1.5 / 3.5])  # odds 3, 1.5 and 1
 
 
 @pytest.mark.usefixtures("regression")
@@ -127,7 +146,7 @@ def test_ask_with_a_calibration_gives_confidences(documents: list[Any]) -> None:
 
 def test_ask_with_a_calibration_puts_the_likeliest_answer_first(documents: list[Any]) -> None:
     spans = [ScoredSpan(documents[1], Span(16, 18), 3.0), ScoredSpan(documents[0], Span(18, 21), 1.0)]  # 12, 300
-    by_similarity = Calibration("toy", {"similarity": 9.0}, 0.0, 0.1)
+    by_similarity = Calibration("toy", {"similarity": 9.0}, 0.0, 0.1, 1.0, 0.0)
     hits = [
         Hit(Passage(d, Span(0, len(d.text))), 0.5, near) for d, near in zip(documents, (0.9, 0.2, 0.1), strict=True)
     ]
@@ -136,7 +155,7 @@ def test_ask_with_a_calibration_puts_the_likeliest_answer_first(documents: list[
     rated = toy_assistant(documents, by_similarity).rate("How many?", merged, hits)
     assert [answer.text for answer in rated] == ["300", "12"]
     logits = [9 * 0.9, 9 * 0.2]
-    assert [answer.alone for answer in rated] == pytest.approx([1 / (1 + math.exp(-logit)) for logit in logits])
+    assert [answer.plausibility for answer in rated] == pytest.approx([1 / (1 + math.exp(-logit)) for logit in logits])
     odds = [math.exp(logit) for logit in logits]
     assert [answer.confidence for answer in rated] == pytest.approx([one / (1 + sum(odds)) for one in odds])
 
@@ -151,7 +170,7 @@ def test_ask_mends_slips_and_says_what_was_searched(assistant: Assistant) -> Non
     assert reply.answer.text == "300"
 
 
-def test_ask_with_a_calibration_abstains_by_how_likely_an_answer_is_alone(documents: list[Any]) -> None:
+def test_ask_with_a_calibration_abstains_by_plausibility(documents: list[Any]) -> None:
     reply = toy_assistant(documents, replace(CALIBRATION, threshold=0.8)).ask(CRANES)
     assert reply.no_answer is not None
     assert reply.no_answer.reason == "below_threshold"
@@ -159,8 +178,21 @@ def test_ask_with_a_calibration_abstains_by_how_likely_an_answer_is_alone(docume
 
 
 def test_ask_answers_exactly_at_the_threshold(documents: list[Any]) -> None:
-    at = CALIBRATION.alone(Features(1.0, 0, 0, 0, 0, 0))  # its score is 1
+    at = CALIBRATION.plausibility(Features(1.0, 0, 0, 0, 0, 0))  # its score is 1
     assert toy_assistant(documents, replace(CALIBRATION, threshold=at)).ask(CRANES).status == "answered"
+
+
+@pytest.mark.parametrize(("threshold", "status"), [(0.7, "answered"), (0.74, "no_answer")])
+def test_what_is_shown_is_decided_by_plausibility_whatever_else_was_found(threshold: float, status: str) -> None:
+    named = [document(f"{n}.txt", f"{text} runs the harbour.") for n, text in enumerate(("Ada", "Bo"))]
+    asked = toy_assistant(named, replace(CALIBRATION, threshold=threshold, shift=-3.0))
+    first, second = asked.find("Who runs the harbour?").candidates
+    assert first.plausibility == second.plausibility == pytest.approx(1 / (1 + math.exp(-1)))  # 0.731
+    assert first.confidence == pytest.approx(1 / (1 + (1 + math.e) / math.e * math.exp(3)))  # 0.036
+    reply = asked.ask("Who runs the harbour?")
+    assert reply.status == status
+    if reply.answer:
+        assert reply.answer.confidence == first.confidence
 
 
 def test_ask_is_told_what_it_by_the_history(assistant: Assistant) -> None:

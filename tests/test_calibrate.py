@@ -58,19 +58,19 @@ def test_fit_says_how_often_the_likeliest_candidate_is_right() -> None:
 
 
 def test_rate_takes_the_likeliest_candidate() -> None:
-    calibration = Calibration("", {"score": 1.0}, 0.0, 0.5)
+    calibration = Calibration("", {"score": 1.0}, 0.0, 0.5, 1.0, 0.0)
     (row,) = asked(1)
     scores = [candidate.described.score for candidate in row.candidates]
     rated = rate(calibration, row)
-    assert rated.alone == pytest.approx(1 / (1 + np.exp(-max(scores))))
+    assert rated.plausibility == pytest.approx(1 / (1 + np.exp(-max(scores))))
     assert rated.confidence == pytest.approx(np.exp(max(scores)) / (1 + np.exp(scores).sum()))
     assert rated.right == row.candidates[int(np.argmax(scores))].right
 
 
 def test_choose_threshold_refuses_the_wanted_share_and_hardly_more() -> None:
-    rows = [Rated(0.5, alone, False, False) for alone in np.linspace(0, 0.5, 101)]
-    threshold = choose_threshold(rows + [Rated(0.5, alone, True, True) for alone in np.linspace(0.3, 1, 50)])
-    refused = np.mean([row.alone < threshold for row in rows])
+    rows = [Rated(0.5, likely, False, False) for likely in np.linspace(0, 0.5, 101)]
+    threshold = choose_threshold(rows + [Rated(0.5, likely, True, True) for likely in np.linspace(0.3, 1, 50)])
+    refused = np.mean([row.plausibility < threshold for row in rows])
     assert REFUSED <= refused < REFUSED + 1 / 101
 
 
@@ -95,7 +95,7 @@ def disputed(number: int, seed: int = 0) -> list[list[Outcome]]:
     return corpora
 
 
-BY_SCORE = Calibration("", {"score": 1.0}, 0.0, 0.5)
+BY_SCORE = Calibration("", {"score": 1.0}, 0.0, 0.5, 1.0, 0.0)
 
 
 def test_rivals_are_those_of_the_likeliest_candidate_if_it_is_shown() -> None:

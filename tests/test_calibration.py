@@ -11,13 +11,13 @@ from eval.dataset import Example, Gold
 from qa.confidence import Calibration, Features
 from qa.metrics import Rated
 
-BY_SCORE = Calibration("toy", {**dict.fromkeys(Features.__dataclass_fields__, 0.0), "score": 1.0}, 0.0, 0.5)
+BY_SCORE = Calibration("toy", {**dict.fromkeys(Features.__dataclass_fields__, 0.0), "score": 1.0}, 0.0, 0.5, 1.0, 0.0)
 ROWS = [
     Rated(0.95, 0.6, True, True),
-    Rated(0.9, 0.6, False, False),
+    Rated(0.9, 0.4, False, False),
     Rated(0.7, 0.5, True, True),
-    Rated(0.3, 0.4, True, True),
-    Rated(0.1, 0.4, False, False),
+    Rated(0.3, 0.6, True, True),
+    Rated(0.1, 0.7, False, False),
     Rated(0.0, 0.0, False, True),
 ]
 
@@ -35,15 +35,15 @@ def test_figures_are_those_of_the_rows() -> None:
     values = {name: figure.value for name, figure in figures.items()}
     assert values["auroc"] == pytest.approx((2 + 3 + 2) / 9)  # 0.95 beats three wrong ones, 0.7 and 0.3 two each
     assert values["refused"] == 1 / 2
-    assert values["answered_when_found"] == 2 / 3
-    assert (values["very likely"], values["likely"], values["unsure"]) == (1 / 2, 1.0, None)
+    assert values["answered_when_found"] == 1.0
+    assert (values["very likely"], values["likely"], values["unsure"]) == (1.0, 1.0, 1 / 2)
     assert values["coverage_at_80%"] == 1 / 6
     assert values["ece"] == pytest.approx((0.05 + 0.9 + 0.3 + 0.7 + 0.1 + 0.0) / 6)  # a bin each
     assert {name: figures[name].n for name in ("aurc", "refused", "answered_when_found", "unsure")} == {
         "aurc": 6,
         "refused": 2,
         "answered_when_found": 3,
-        "unsure": 0,
+        "unsure": 2,
     }
     for figure in figures.values():
         if figure.value is not None and figure.low is not None and figure.high is not None:
@@ -67,10 +67,10 @@ def test_rated_judges_the_first_candidate_shown_or_not() -> None:
         example("¿?"),
     ]
     one, two, three, four = rated(assistant, asked)
-    assert (one.right, one.answerable, one.alone) == (True, True, pytest.approx(1 / (1 + np.exp(-1))))
-    assert (two.right, two.alone) == (True, pytest.approx(1 / (1 + np.exp(1))))
-    assert (three.right, three.answerable, three.alone) == (False, False, two.alone)
-    assert all(row.confidence <= row.alone for row in (one, two, three))  # others were found
+    assert (one.right, one.answerable, one.plausibility) == (True, True, pytest.approx(1 / (1 + np.exp(-1))))
+    assert (two.right, two.plausibility) == (True, pytest.approx(1 / (1 + np.exp(1))))
+    assert (three.right, three.answerable, three.plausibility) == (False, False, two.plausibility)
+    assert all(row.confidence == pytest.approx(row.plausibility) for row in (one, two, three))  # no other was found
     assert four == Rated(0.0, 0.0, False, False)
 
 

@@ -25,7 +25,7 @@ PLAIN = Features(
     fits=0.0,
 )
 UNIT = st.floats(0.01, 0.99)
-CALIBRATION = Calibration("reader-1", {"score": 0.7, "support": 1.0}, -0.5, 0.41)
+CALIBRATION = Calibration("reader-1", {"score": 0.7, "support": 1.0}, -0.5, 0.41, 1.0, 0.0)
 
 
 def hit(document: Document, similarity: float) -> Hit:
@@ -109,20 +109,20 @@ def test_features_of_no_answers_are_none() -> None:
     assert described("How many cranes?") == []
 
 
-def test_an_answer_alone_is_as_likely_as_the_logistic_function_of_the_weighted_sum() -> None:
+def test_plausibility_is_the_logistic_function_of_the_weighted_sum() -> None:
     # -0.5 + 0.7 * 1 + 1.0 * 0 = 0.2
-    assert CALIBRATION.alone(PLAIN) == pytest.approx(1 / (1 + math.exp(-0.2)))
+    assert CALIBRATION.plausibility(PLAIN) == pytest.approx(1 / (1 + math.exp(-0.2)))
 
 
 @given(one=st.floats(-40, 40), other=st.floats(-40, 40))
 @thorough
-def test_an_answer_alone_is_likelier_with_its_score(one: float, other: float) -> None:
-    low, high = (CALIBRATION.alone(replace(PLAIN, score=score)) for score in sorted((one, other)))
+def test_plausibility_grows_with_score(one: float, other: float) -> None:
+    low, high = (CALIBRATION.plausibility(replace(PLAIN, score=score)) for score in sorted((one, other)))
     assert 0 < low <= high < 1
 
 
 def test_absurd_scores_do_not_overflow() -> None:
-    sure, never = (CALIBRATION.alone(replace(PLAIN, score=score)) for score in (1e300, -1e300))
+    sure, never = (CALIBRATION.plausibility(replace(PLAIN, score=score)) for score in (1e300, -1e300))
     assert 0 < never < 1e-9
     assert 1 - 1e-9 < sure < 1
     assert CALIBRATION.confidence(sure, [sure, never]) == pytest.approx(0.5)
@@ -138,15 +138,15 @@ def test_confidences_are_shares_of_the_odds_among_the_others_and_none() -> None:
     assert stretched.confidence(3 / 4, [1 / 2]) == pytest.approx(45 / 49)  # odds of the share: 3/2
 
 
-@given(alone=UNIT, others=st.lists(UNIT, min_size=1, max_size=4), more=UNIT, rival=UNIT)
+@given(plausibility=UNIT, others=st.lists(UNIT, min_size=1, max_size=4), more=UNIT, rival=UNIT)
 @thorough
 def test_confidence_grows_with_the_answer_and_falls_with_its_rivals(
-    alone: float, others: list[float], more: float, rival: float
+    plausibility: float, others: list[float], more: float, rival: float
 ) -> None:
-    confidence = CALIBRATION.confidence(alone, others)
-    assert CALIBRATION.confidence(max(alone, more), others) >= confidence
-    assert CALIBRATION.confidence(alone, [max(others[0], rival), *others[1:]]) <= confidence
-    assert CALIBRATION.confidence(alone, [*others, rival]) <= confidence <= alone
+    confidence = CALIBRATION.confidence(plausibility, others)
+    assert CALIBRATION.confidence(max(plausibility, more), others) >= confidence
+    assert CALIBRATION.confidence(plausibility, [max(others[0], rival), *others[1:]]) <= confidence
+    assert CALIBRATION.confidence(plausibility, [*others, rival]) <= confidence <= plausibility
 
 
 def test_calibration_round_trip(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_w3c_names_the_source_by_its_url_or_else_by_its_path_as_an_iri() -> None
 def test_squad_is_the_best_answer_and_the_probability_of_none(calibrated: bool) -> None:
     reply = asked(CRANES, SURVEY, calibrated=calibrated)
     assert reply.answer is not None
-    probability = 1 - reply.answer.confidence if reply.answer.confidence is not None else 0.0
+    probability = 0.0 if reply.answer.plausibility is None else 1 - reply.answer.plausibility
     assert convert(reply, "squad") == {
         "id": CRANES,
         "prediction_text": reply.answer.text,
@@ -198,7 +198,7 @@ def test_haystack_scores_are_confidences_where_there_are_any() -> None:
 
 def test_a_confidence_of_zero_is_not_taken_for_none() -> None:
     reply = with_document("a.txt", None)
-    answer = Answer("12", 5.0, 0.0, reply.answers[0].citations)
+    answer = Answer("12", 5.0, 0.0, reply.answers[0].citations, plausibility=0.0)
     unsure = Reply(reply.question, reply.question, "answered", (answer,), None, reply.manifest, reply.timings_ms)
     assert convert(unsure, "haystack")[0]["score"] == 0.0
     assert convert(unsure, "squad")["no_answer_probability"] == 1.0

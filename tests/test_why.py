@@ -12,8 +12,8 @@ from qa.confidence import Calibration, Features
 from qa.documents import Selection
 from qa.why import explain, to_text
 
-ALL_SURE = Calibration("toy", dict.fromkeys(Features.__dataclass_fields__, 0.0), 1.0, 0.5)
-NEVER_SURE = Calibration("toy", dict.fromkeys(Features.__dataclass_fields__, 0.0), -1.0, 0.5)
+ALL_SURE = Calibration("toy", dict.fromkeys(Features.__dataclass_fields__, 0.0), 1.0, 0.5, 1.0, 0.0)
+NEVER_SURE = Calibration("toy", dict.fromkeys(Features.__dataclass_fields__, 0.0), -1.0, 0.5, 1.0, 0.0)
 QUESTION = "How many cranes has the harbour?"
 EARLIER = document("earlier.txt", "In 2014 they counted. The harbour has 12 cranes.")
 LATER = document("later.txt", "In 2016 they counted. The harbour has 15 cranes.")
@@ -23,7 +23,7 @@ def test_an_answer_that_is_shown() -> None:
     found = explain(toy_assistant(toy_documents()), QUESTION, "12  CRANES")
     assert (found.step, found.rank, found.read, found.passages) == ("shown", 1, 3, 3)
     assert [place.quote for place in found.places] == ["12 cranes"]
-    assert (found.score, found.alone, found.threshold) == (1.0, None, 0.0)
+    assert (found.score, found.plausibility, found.threshold) == (1.0, None, 0.0)
     assert found.first is not None
     assert found.first.text == "12"
 
@@ -56,7 +56,7 @@ def test_a_passage_that_was_not_read() -> None:
 
 def test_a_passage_in_which_the_reader_saw_no_such_answer() -> None:
     found = explain(toy_assistant(toy_documents()), QUESTION, "Ilse Brandt")  # names are no answer to "how many"
-    assert (found.step, found.score, found.alone) == ("not_read", None, None)
+    assert (found.step, found.score, found.plausibility) == ("not_read", None, None)
     assert 'not among the spans that the reader offered; "12" came first' in to_text(found)
 
 
@@ -105,8 +105,8 @@ def test_an_answer_whose_file_has_changed_is_shown(tmp_path: Path) -> None:
 def test_an_answer_below_the_threshold() -> None:
     found = explain(toy_assistant(toy_documents(), NEVER_SURE), QUESTION, "12")
     assert (found.step, found.threshold) == ("below_threshold", 0.5)
-    assert found.alone == pytest.approx(1 / (1 + 2.718281828))
-    assert '"12" came first (likelihood 0.27), below the threshold of 0.50' in to_text(found)
+    assert found.plausibility == pytest.approx(1 / (1 + 2.718281828))
+    assert '"12" came first (plausibility 0.27), below the threshold of 0.50' in to_text(found)
     assert explain(toy_assistant(toy_documents(), ALL_SURE), QUESTION, "12").step == "shown"
 
 

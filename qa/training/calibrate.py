@@ -151,9 +151,10 @@ def written(examples: Sequence[Example], folder: Path) -> list[Question]:
 
 
 def fit(rows: Sequence[Outcome]) -> Calibration:
-    """Fit both regressions; of no reader yet, and its threshold is 0.5.
+    """Fit both regressions; the calibration names no reader yet, and its threshold is 0.5.
 
-    The first is fitted on every question's CONTENDERS, the second on the share of its likeliest candidate.
+    Plausibility is fitted on every question's CONTENDERS, confidence on the share of its likeliest candidate.
+    Source of the second: Platt 1999, section 2, with scikit-learn's penalty in place of his smoothed targets.
     """
     by_score = [sorted(row.candidates, key=lambda c: -c.described.score) for row in rows]  # they come by a former fit
     contenders = [candidate for found in by_score for candidate in found[:CONTENDERS]]
@@ -162,11 +163,11 @@ def fit(rows: Sequence[Outcome]) -> Calibration:
     weights, intercept = _regression((values - mean) / scale, [candidate.right for candidate in contenders])
     named = {name: round(float(weight), 5) for name, weight in zip(NAMES, weights / scale, strict=True)}
     intercept -= float(weights / scale @ mean)
-    alone = Calibration("", named, round(intercept, 5), threshold=0.5)
-    rated = [rate(alone, row) for row in rows]
+    by_share = Calibration("", named, round(intercept, 5), threshold=0.5, slope=1.0, shift=0.0)
+    rated = [rate(by_share, row) for row in rows]
     shares = np.array([[math.log(one.confidence / (1 - one.confidence))] for one in rated])
     (slope,), shift = _regression(shares, [one.right for one in rated])
-    return replace(alone, slope=round(float(slope), 5), shift=round(shift, 5))
+    return replace(by_share, slope=round(float(slope), 5), shift=round(shift, 5))
 
 
 def _regression(values: np.ndarray, right: Sequence[bool] | np.ndarray) -> tuple[np.ndarray, float]:
@@ -179,11 +180,13 @@ def _regression(values: np.ndarray, right: Sequence[bool] | np.ndarray) -> tuple
 
 def rivals(row: Outcome, calibration: Calibration) -> list[tuple[Rivalry, bool]]:
     """The rivals of a question's likeliest candidate, and whether both are right; none if it would not be shown."""
-    rated = [(calibration.alone(candidate.described), candidate) for candidate in row.candidates]
+    rated = [(calibration.plausibility(candidate.described), candidate) for candidate in row.candidates]
     (highest, first), *others = sorted(rated, key=lambda pair: -pair[0])
     if highest < calibration.threshold:
         return []
-    compared = [(rivalry(first.answer, replace(other.answer, alone=alone)), other.right) for alone, other in others]
+    compared = [
+        (rivalry(first.answer, replace(other.answer, plausibility=likely)), other.right) for likely, other in others
+    ]
     return [(pair, first.right and right) for pair, right in compared if pair]
 
 
@@ -224,15 +227,15 @@ def fit_rivalry(corpora: Sequence[Sequence[Outcome]], calibration: Calibration) 
 
 def rate(calibration: Calibration, row: Outcome) -> Rated:
     """Choose as the assistant does."""
-    rated = [(calibration.alone(candidate.described), candidate.right) for candidate in row.candidates]
-    (alone, right), *others = sorted(rated, key=lambda pair: -pair[0])
-    confidence = calibration.confidence(alone, [other for other, _ in others])
-    return Rated(confidence, alone, right, row.answerable)
+    rated = [(calibration.plausibility(candidate.described), candidate.right) for candidate in row.candidates]
+    (plausibility, right), *rivals = sorted(rated, key=lambda pair: -pair[0])
+    confidence = calibration.confidence(plausibility, [rival for rival, _ in rivals])
+    return Rated(confidence, plausibility, right, row.answerable)
 
 
 def choose_threshold(rows: Sequence[Rated]) -> float:
-    """The lowest number at which at least REFUSED of the unanswerable questions stay below it alone."""
-    return _just_above(np.array([row.alone for row in rows if not row.answerable]), REFUSED)
+    """The lowest plausibility at which at least REFUSED of the unanswerable questions stay below it."""
+    return _just_above(np.array([row.plausibility for row in rows if not row.answerable]), REFUSED)
 
 
 def _just_above(values: np.ndarray, share: float) -> float:
@@ -266,8 +269,8 @@ def main() -> None:
     corpora = told + made
     crossed: list[list[Rated]] = []  # every corpus rated by a regression that has not seen it
     for i, corpus in enumerate(corpora):
-        others = fit([row for j, other in enumerate(corpora) if j != i for row in other])
-        crossed.append([rate(others, row) for row in corpus])
+        unseen = fit([row for j, other in enumerate(corpora) if j != i for row in other])
+        crossed.append([rate(unseen, row) for row in corpus])
     calibration = fit([row for corpus in corpora for row in corpus])
     half = [rate(calibration, row) for row in halves]
     of_stories = list(chain.from_iterable(crossed[: len(told)]))
@@ -289,9 +292,9 @@ def main() -> None:
 
 
 def _figures(rated: Sequence[Rated], threshold: float) -> dict[str, float]:
-    shown = [row for row in rated if row.alone >= threshold]
+    shown = [row for row in rated if row.plausibility >= threshold]
     answerable = sum(row.answerable for row in rated)
-    refused = sum(not row.answerable and row.alone < threshold for row in rated)
+    refused = sum(not row.answerable and row.plausibility < threshold for row in rated)
     figures = {
         "n": len(rated),
         "auroc right/wrong": auroc(
