@@ -49,8 +49,8 @@ def _annotation(question: str, citation: Citation) -> dict[str, Any]:
 def to_squad(reply: Reply) -> dict[str, Any]:
     """Return one prediction as the metric `squad_v2` takes it; the question is its id, for want of another.
 
-    The probability is 1 less the answer's plausibility, which other answers do not lower; it is 0 without a calibration,
-    and 1 for "no answer".
+    The probability is 1 less the answer's plausibility, which other answers do not lower; without a calibration 0. For
+    "no answer" it is 1.
     """
     best = reply.answer
     if best is None:
