@@ -9,7 +9,6 @@ of the reader they were fitted for. Another reader has none: its answers carry s
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,41 +17,19 @@ import Stemmer
 
 from embeddings.lexical import terms
 from qa.datatypes import Answer, Hit
-from qa.values import MONTHS
 
 UNCALIBRATED_THRESHOLD = 0.0  # logit: an answer must beat "not here"
 SHIPPED = Path(__file__).parent / "calibration.json"
-_FIGURES = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million|billion|half"
-SHAPES = (  # what a question asks with -> what its answer must hold
-    (
-        re.compile(
-            r"\bhow (?:many|much|old|long|far|big|large|high|tall|fast|often)\b|\b(?:number|percentage|share) of", re.I
-        ),
-        re.compile(rf"\d|\b(?:{_FIGURES}|third|quarter|once|twice|none|no|every|all)\b", re.I),
-    ),
-    (
-        re.compile(r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|time)\b", re.I),
-        re.compile(
-            rf"\d|\b(?:{MONTHS}|\w+day|week|month|year|decade|century|spring|summer|autumn|winter|morning|evening|"
-            r"night|now|soon|before|after|until|since|once)s?\b",
-            re.I,
-        ),
-    ),
-    (re.compile(r"^\W*who(?:m|se)?\b", re.I), re.compile(r"[^\W\d_]{2}")),
-)
 _stemmer = Stemmer.Stemmer("english")
 
 
 @dataclass(frozen=True)
 class Features:
-    """What is known of an answer; every number grows with plausibility, or nearly."""
+    """What is known of an answer; every number grows with plausibility."""
 
     score: float  # logit of the best span over "not here"
     similarity: float  # of the passage that holds the answer, as its Hit has it
     sentence_overlap: float  # share of the question's terms that the answer's own sentence has
-    support: float  # 1 if a second document says the same in words of its own
-    brevity: float  # 1 / (1 + words of the answer)
-    fits: float  # 1 if the answer holds what the question's words ask for (a figure, a time, a name), -1 if not, else 0
 
 
 def features(question: str, answers: Sequence[Answer], hits: Sequence[Hit]) -> list[Features]:
@@ -67,17 +44,9 @@ def features(question: str, answers: Sequence[Answer], hits: Sequence[Hit]) -> l
                 score=answer.score,
                 similarity=max((hit.similarity for hit in holding), default=0.0),
                 sentence_overlap=_share(asked, place.context),
-                support=float(answer.voices > 1),
-                brevity=1 / (1 + len(re.findall(r"\w+", answer.text))),
-                fits=_fits(question, answer.text),
             )
         )
     return described
-
-
-def _fits(question: str, answer: str) -> float:
-    wanted = next((shape for asks, shape in SHAPES if asks.search(question)), None)
-    return 0.0 if wanted is None else 1.0 if wanted.search(answer) else -1.0
 
 
 def _share(asked: set[str], text: str) -> float:

@@ -1,9 +1,10 @@
 """Development questions, asked of their documents -> `qa/calibration.json` and `qa/rivalry.json`.
 
-Three kinds of development corpora, none of them trained on: small running stories of five articles, those in
-`DATA/corpora` and this project's own in `questions/corpora`; corpora made here from SQuAD's development titles (with
-unanswerable twins and questions about other titles); and the development half of the evaluation questions. The
-regressions are fitted on the running stories and SQuAD's, the threshold chosen on the running stories and the
+Four kinds of development corpora, none of them trained on: small running stories of five articles, those in
+`DATA/corpora` and this project's own in `questions/corpora`; affairs of six passages whose questions were written
+before the text that answers them, in `questions/inquiries`, some of each; corpora made here from SQuAD's development
+titles (with unanswerable twins and questions about other titles); and the development half of the evaluation questions.
+The regressions are fitted on all but the last, the threshold is chosen on the running stories and the
 development half: the lowest at which the wanted share of unanswerable questions is refused.
 
 What tells the sides of a disagreement is fitted on all running stories, and on more of this project's own in
@@ -42,6 +43,7 @@ from qa.training.prepare import (
 REFUSED = 0.87  # share of unanswerable questions that must be refused at the threshold: 0.85, and a margin for others
 CONTENDERS = 2  # best-scored candidates of a question that are fitted on: further ones hardly ever come first
 ALARMS = 0.02  # share of the answerable questions without a disagreement that may be shown one: few, for each misleads
+INQUIRIES = 40  # questions asked of each affair of `questions/inquiries`, so that these do not outnumber all others
 PARTS = 10
 NAMES = tuple(Features.__dataclass_fields__)
 Gold = tuple[str, int, str]  # document_id, start, text
@@ -263,10 +265,15 @@ def main() -> None:
         fourteen = [run(*corpus) for corpus in stories(arguments.data / "corpora")]
         told = fourteen + [run(*corpus) for corpus in own_stories(place)]
         disputed = [run(*corpus) for corpus in own_stories(place, "disagreements")]
+        drawn = random.Random(5)
+        inquired = [
+            run(documents, drawn.sample(questions, INQUIRIES))
+            for documents, questions in own_stories(place, "inquiries")
+        ]
         made = [run(*corpus) for corpus in made_corpora(examples, place, titles=arguments.titles, seed=0)]
         asked = [json.loads(line) for line in arguments.questions.read_text(encoding="utf-8").split("\n") if line]
         halves = run(arguments.docs, [_question(row) for row in asked if row["half"] == "development"])
-    corpora = told + made
+    corpora = told + inquired + made
     crossed: list[list[Rated]] = []  # every corpus rated by a regression that has not seen it
     for i, corpus in enumerate(corpora):
         unseen = fit([row for j, other in enumerate(corpora) if j != i for row in other])
@@ -285,7 +292,8 @@ def main() -> None:
         ("running stories, cross-validated", of_stories),
         ("of them those of DATA", list(chain.from_iterable(crossed[: len(fourteen)]))),
         ("and this project's own", list(chain.from_iterable(crossed[len(fourteen) : len(told)]))),
-        ("corpora of SQuAD, cross-validated", list(chain.from_iterable(crossed[len(told) :]))),
+        ("inquiries, cross-validated", list(chain.from_iterable(crossed[len(told) : -len(made)]))),
+        ("corpora of SQuAD, cross-validated", list(chain.from_iterable(crossed[-len(made) :]))),
         ("development half", half),
     ):
         print(name, json.dumps(_figures(rows, threshold)))  # noqa: T201 a program's output

@@ -29,17 +29,7 @@ MEASURING_ONLY = frozenset(
     {"squadshifts_new_wiki", "clapnq_dev", "chroma_quotes", "quotesum_dev", "mtrag_un", "canard_dev", "selqa"}
 )
 MAX_QUESTION_CHARS = 400  # the rest of a longer question is cut off
-OF_AFFAIRS = (
-    "stories",
-    "affairs",
-    "allusions",
-    "whereabouts",
-    "counterparts",
-    "rivals",
-    "excerpts",
-    "contenders",
-    "inquiries",
-)
+OF_AFFAIRS = ("stories", "affairs", "allusions", "whereabouts", "counterparts", "rivals", "excerpts", "contenders")
 MAX_COMPARED = 448  # word pieces of a window of `compared`
 DRAWN = 300  # contexts looked through for a similar one
 OWN = Path(__file__).parent / "questions"

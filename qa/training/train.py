@@ -87,62 +87,29 @@ def average(run: Path, shares: Mapping[str, float]) -> dict[str, torch.Tensor]:
     return averaged
 
 
-class ColumnDropout(torch.nn.Module):  # type: ignore[misc]  # torch ships no types that mypy is let read
-    """Drops columns of the hidden states in training: one draw for all tokens of a row, which takes hardly any time.
-
-    Source: Gal & Ghahramani 2016, section 4 (one mask for all steps of a sequence).
-    """
-
-    share = 0.0  # of the columns, in [0, 1)
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(n_rows, length, n_columns) -> the same, with the columns that stay scaled up by what is dropped."""
-        if not (self.training and self.share):
-            return hidden
-        kept = torch.rand(hidden.shape[0], 1, hidden.shape[2], device=hidden.device) >= self.share
-        return hidden * (kept / (1 - self.share)).to(hidden.dtype)
-
-
-def _put_column_dropout(model: Any) -> list[ColumnDropout]:
-    """Put a ColumnDropout in place of every dropout of hidden states; those of attention weights are never run."""
-    names = [name for name, _ in model.named_modules() if name.endswith(("embeddings.dropout", "output.dropout"))]
-    made = [ColumnDropout() for _ in names]
-    for name, dropout in zip(names, made, strict=True):
-        model.set_submodule(name, dropout)
-    return made
-
-
-def _drop(dropouts: Sequence[ColumnDropout], share: float) -> None:
-    for dropout in dropouts:
-        dropout.share = share
-
-
 def train(load: Callable[[str], Features], run: Path, *, start_from: str, config: dict[str, Any]) -> Path:
     """Train through all stages of config; load gives the features of a mix by its name. Returns the folder that ships.
 
-    A stage with `dropout` drops that share of the hidden states' columns.
     A stage begins with the weights the last one ended with, or, with a table `average`, with the average of earlier
     stages and an optimiser that has seen nothing. It gives its last weights, or, with `running_average`, an exponential
     average of them in which that is the share of the one before.
-    Raises ValueError if an average names a stage that is not before it, if its shares do not add up to 1, or if a stage
-    is to drop less than nothing, or everything.
+    Raises ValueError if an average names a stage that is not before it, or if its shares do not add up to 1.
     A run stopped by force resumes from the last save (one every five minutes, and one after every stage).
     """
     settings, stages = config["train"], config["stages"]
-    _check(stages, config["average"])
+    _check_averages([stage.get("average", {}) for stage in stages] + [config["average"]])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     state_file = run / "state.pt"
     saved = torch.load(state_file, weights_only=True) if state_file.exists() else None
-    torch.manual_seed(0)  # a fresh head is drawn
+    torch.manual_seed(0)
     model = AutoModelForQuestionAnswering.from_pretrained(
         run / "checkpoint" if saved else start_from,
-        hidden_dropout_prob=0.0,  # ColumnDropout instead: to draw all numbers would take most of the time on a CPU
+        hidden_dropout_prob=0.0,  # drawing random numbers would take most of the time on a CPU
         attention_probs_dropout_prob=0.0,
         attn_implementation="quotewise_plain",
         dtype=torch.float32,
     ).to(device)
     model.get_input_embeddings().requires_grad_(False)
-    dropouts = _put_column_dropout(model)
     trained = {name: weights for name, weights in model.named_parameters() if weights.requires_grad}
     masters = {name: weights.detach().clone() for name, weights in trained.items()}
     means = {name: weights.clone() for name, weights in masters.items()}
@@ -175,7 +142,6 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
                 optimizer.state.clear()
             _put(masters, means)
         _put(masters, trained)
-        _drop(dropouts, stage.get("dropout", 0.0))
         update_means = get_ema_multi_avg_fn(stage.get("running_average", 0.0))
         features = load(stage["mix"])
         begins = np.concatenate([[0], np.cumsum(features["length"])[:-1]])
@@ -185,7 +151,6 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
             for group in optimizer.param_groups:
                 group["lr"] = rate_at(at / len(plan), stage, warmup=settings["warmup"])
             batch = {name: tensor.to(device) for name, tensor in collate(features, begins, plan[at]).items()}
-            torch.manual_seed(number * 10**6 + at)  # a resumed run drops what an unbroken one does
             how = {"passages": mix["passages"], "clip": settings["clip"]}
             losses.append(_step(model, trained, masters, optimizer, batch, **how))
             update_means(list(means.values()), list(masters.values()), None)
@@ -206,12 +171,9 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
     return folder
 
 
-def _check(stages: Sequence[Mapping[str, Any]], shipped: Mapping[str, float]) -> None:
-    """Raise what train does."""
-    for number, stage in enumerate(stages, 1):
-        if not 0 <= stage.get("dropout", 0.0) < 1:
-            raise ValueError(f"stage {number}: dropout must be at least 0 and less than 1, got {stage['dropout']}")
-    for number, shares in enumerate([stage.get("average", {}) for stage in stages] + [shipped]):
+def _check_averages(averages: Sequence[Mapping[str, float]]) -> None:
+    """Raise ValueError unless the shares before every stage, and after the last, are of earlier stages and add up."""
+    for number, shares in enumerate(averages):
         if shares and (abs(sum(shares.values()) - 1) > 1e-6 or max(map(int, shares)) > number):
             raise ValueError(f"shares must be of earlier stages and add up to 1, those after stage {number} do not")
 
