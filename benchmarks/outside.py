@@ -156,7 +156,7 @@ def rated(found: Findings, reply: Reply, one: Asked) -> Rated:
     """The first answer of a question, shown or not."""
     first = first_answer(reply, found)
     right = first is not None and any(overlaps(c, one.golds) for c in first.citations)
-    return rate(first, right=right, answerable=bool(one.golds))
+    return rate(first, found, right=right, answerable=bool(one.golds))
 
 
 def measured(asked: list[Asked], documents: Path, index: Path, name: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What the confidence is worth: the first candidate of every question, shown or not, in; figures and two plots out.
+"""What the confidence is worth: the first answer of every question, shown or not, in; figures and two plots out.
 
 A question that cannot be answered has no right candidate, so it counts as wrong wherever it would be answered.
 """
@@ -24,7 +24,7 @@ Statistic = Callable[[NDArray[np.intp]], float]  # some rows' places -> a figure
 
 
 def rated(assistant: Assistant, examples: Iterable[Example]) -> list[Rated]:
-    """Ask every example and judge its first candidate.
+    """Ask every example and judge its first answer, shown or not.
 
     Raises ValueError if the assistant's reader has no calibration.
     """
@@ -35,7 +35,7 @@ def rated(assistant: Assistant, examples: Iterable[Example]) -> list[Rated]:
         findings = assistant.find(example.question, history=example.history)
         first = first_answer(assistant.decide(example.question, findings), findings)
         right = example.answerable and first is not None and is_right_answer(example, first)
-        found.append(rate(first, right=right, answerable=example.answerable))
+        found.append(rate(first, findings, right=right, answerable=example.answerable))
     return found
 
 
@@ -44,11 +44,12 @@ def first_answer(reply: Reply, findings: Findings) -> Answer | None:
     return reply.answer or next(iter(findings.candidates), None)
 
 
-def rate(first: Answer | None, *, right: bool, answerable: bool) -> Rated:
+def rate(first: Answer | None, findings: Findings, *, right: bool, answerable: bool) -> Rated:
     """What a first answer is worth as a test; without one, or without a calibration, nothing was found."""
-    if first is None or first.confidence is None or first.plausibility is None:
+    highest = findings.candidates[0].plausibility if findings.candidates else None
+    if first is None or first.confidence is None or highest is None:
         return Rated(0.0, 0.0, right=False, answerable=answerable)
-    return Rated(first.confidence, first.plausibility, right, answerable)
+    return Rated(first.confidence, highest, right, answerable)
 
 
 def coverage_at(confidences: NDArray[np.floating], right: NDArray[np.floating], accuracy: float) -> float:

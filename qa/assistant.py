@@ -151,8 +151,8 @@ class Assistant:
             return self._reply(question, found, "no_answer", no_answer=NoAnswer(reason, threshold, best, near))
         sides = conflicting(candidates)
         if len(sides) > 1:
-            rivals = [answer for answer in candidates if answer not in sides]  # sides hold all, or each at its time
-            sides = [replace(self._confident(side, rivals), as_of=as_of(side.citations[0])) for side in sides]
+            others = [answer for answer in candidates if answer not in sides]  # sides hold all, or each at its time
+            sides = [replace(self._confident(side, others), as_of=as_of(side.citations[0])) for side in sides]
             timely = at_the_time(found.asked, sides)
             sides = timely if max(map(_strength, timely)) >= threshold else sides
         if len(sides) == 1:
@@ -247,12 +247,12 @@ class Assistant:
         rated = [self._confident(answer, [other for other in rated if other != answer]) for answer in rated]
         return sorted(rated, key=_strength, reverse=True)
 
-    def _confident(self, answer: Answer, rivals: Sequence[Answer]) -> Answer:
-        """The answer with its confidence, which answers that cannot be right beside it lower."""
+    def _confident(self, answer: Answer, others: Sequence[Answer]) -> Answer:
+        """The answer with its confidence, which others that cannot be right beside it lower."""
         if self.calibration is None or answer.plausibility is None:
             return answer
-        others = [rival.plausibility for rival in rivals if rival.plausibility is not None]
-        return replace(answer, confidence=self.calibration.confidence(answer.plausibility, others))
+        plausible = [other.plausibility for other in others if other.plausibility is not None]
+        return replace(answer, confidence=self.calibration.confidence(answer.plausibility, plausible))
 
 
 def _strength(answer: Answer) -> float:

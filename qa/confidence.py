@@ -1,8 +1,9 @@
 """How likely is an answer right? Features that exist anyway -> its plausibility; and of all of a question, confidences.
 
 A logistic regression says how plausible an answer is, whatever other answers there are: that orders the answers of one
-question, and decides whether the first is shown. An answer's confidence falls with the others' plausibility: it is the
-answer's share of the odds, theirs and those of "none of them" together, scaled to the share of right answers. Both are
+question, and decides whether the first is shown. An answer's confidence falls with the plausibility of those that
+cannot be right beside it: it is its share of the odds, theirs and those of "none of them" together, scaled to the share
+of right answers. Sides of a disagreement may all be right, and do not lower each other's. Both are
 fitted by `python -m qa.training.calibrate` on development documents and shipped as plain numbers with the fingerprint
 of the reader they were fitted for. Another reader has none: its answers carry scores only.
 """
@@ -70,12 +71,12 @@ class Calibration:
             self.intercept + sum(weight * getattr(described, name) for name, weight in self.weights.items())
         )
 
-    def confidence(self, plausibility: float, rivals: Sequence[float]) -> float:
-        """The probability that an answer is right, in (0, 1), from its plausibility and that of its rivals.
+    def confidence(self, plausibility: float, others: Sequence[float]) -> float:
+        """The probability that an answer is right, in (0, 1), from its plausibility and that of the others.
 
         Source: Platt 1999, section 2, over the logit of the answer's share of a softmax with "none of them" in it.
         """
-        own, *odds = (one / (1 - one) for one in (plausibility, *rivals))
+        own, *odds = (one / (1 - one) for one in (plausibility, *others))
         return logistic(self.slope * math.log(own / (1 + sum(odds))) + self.shift)
 
 

@@ -198,8 +198,8 @@ class Answer:
     score: float  # of its best span: logit, as in ScoredSpan
     confidence: float | None  # calibrated probability that this answer is right; None without a calibration
     citations: tuple[Citation, ...]
-    plausibility: float | None = None  # whatever other answers there are: what the threshold is for; not in the JSON
     as_of: AsOf | None = None  # of the best citation; only the sides of a disagreement have it
+    plausibility: float | None = None  # whatever other answers there are: what the threshold is for; not in the JSON
 
     @property
     def text(self) -> str:

@@ -49,8 +49,8 @@ def _annotation(question: str, citation: Citation) -> dict[str, Any]:
 def to_squad(reply: Reply) -> dict[str, Any]:
     """Return one prediction as the metric `squad_v2` takes it; the question is its id, for want of another.
 
-    The probability is 1 less the answer's plausibility, which other answers do not lower; without a calibration 0. For
-    "no answer" it is 1.
+    The probability is 1 less the answer's plausibility, which other answers do not lower: it orders, but is rather too
+    high. Without a calibration it is 0; for "no answer" it is 1.
     """
     best = reply.answer
     if best is None:

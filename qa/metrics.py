@@ -117,10 +117,10 @@ def best_f1(scores: ArrayLike, f1_if_answered: ArrayLike, answerable: ArrayLike)
 
 
 class Rated(NamedTuple):
-    """What a question's first candidate, shown or not, is worth as a test of its confidence."""
+    """What a question's first answer, shown or not, is worth as a test of its confidence."""
 
     confidence: float  # in [0, 1]; 0.0 if there was no candidate
-    plausibility: float  # what the threshold is for, in [0, 1]; 0.0 if there was no candidate
+    plausibility: float  # the highest of its candidates, in [0, 1]: what the threshold is for; 0.0 if there was none
     right: bool
     answerable: bool
 

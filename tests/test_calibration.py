@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toys import toy_assistant, toy_documents
+from toys import document, toy_assistant, toy_documents
 
 from eval.calibration import calibration_figures, coverage_at, plot, rated
 from eval.dataset import Example, Gold
@@ -72,6 +72,23 @@ def test_rated_judges_the_first_candidate_shown_or_not() -> None:
     assert (three.right, three.answerable, three.plausibility) == (False, False, two.plausibility)
     assert all(row.confidence == pytest.approx(row.plausibility) for row in (one, two, three))  # no other was found
     assert four == Rated(0.0, 0.0, False, False)
+
+
+@pytest.mark.usefixtures("regression")
+def test_rated_judges_the_side_that_is_shown_by_what_decided_that_one_is() -> None:
+    documents = [
+        document("a.txt", "The harbour had 12 cranes in 2010."),
+        document("b.txt", "There: 15 in harbour in 2014."),
+    ]
+    golds = (Gold("b.txt", 7, "15"),)
+    asked = Example("q", "How many cranes had the harbour in 2014?", "as_of", "report", True, golds)
+    assistant = toy_assistant(documents, BY_SCORE)
+    reply, found = assistant.ask(asked.question), assistant.find(asked.question)
+    assert (found.candidates[0].text, reply.answer.text if reply.answer else None) == ("12", "15")
+    (row,) = rated(assistant, [asked])
+    assert row.right
+    assert reply.answer is not None
+    assert (row.confidence, row.plausibility) == (reply.answer.confidence, found.candidates[0].plausibility)
 
 
 def test_rated_needs_a_calibration() -> None:

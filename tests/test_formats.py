@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 from typing import Any
 from urllib.parse import unquote
@@ -168,13 +169,13 @@ def test_w3c_names_the_source_by_its_url_or_else_by_its_path_as_an_iri() -> None
 def test_squad_is_the_best_answer_and_the_probability_of_none(calibrated: bool) -> None:
     reply = asked(CRANES, SURVEY, calibrated=calibrated)
     assert reply.answer is not None
-    probability = 0.0 if reply.answer.plausibility is None else 1 - reply.answer.plausibility
+    answer = replace(reply.answer, confidence=0.25, plausibility=0.75) if calibrated else reply.answer
+    reply, probability = replace(reply, answers=(answer,)), 0.25 if calibrated else 0.0
     assert convert(reply, "squad") == {
         "id": CRANES,
-        "prediction_text": reply.answer.text,
+        "prediction_text": answer.text,
         "no_answer_probability": probability,
     }
-    assert (0 < probability < 1) is calibrated
 
 
 def test_haystack_has_the_fields_of_an_extracted_answer() -> None:
@@ -193,7 +194,9 @@ def test_haystack_has_the_fields_of_an_extracted_answer() -> None:
 
 def test_haystack_scores_are_confidences_where_there_are_any() -> None:
     reply = asked(CRANES, SURVEY, calibrated=True)
-    assert [one["score"] for one in convert(reply, "haystack")] == [answer.confidence for answer in reply.answers]
+    first, second = (replace(one, plausibility=0.9) for one in reply.answers)
+    answers = (replace(first, confidence=0.5), replace(second, confidence=0.25))
+    assert [one["score"] for one in convert(replace(reply, answers=answers), "haystack")] == [0.5, 0.25]
 
 
 def test_a_confidence_of_zero_is_not_taken_for_none() -> None:

@@ -1,11 +1,11 @@
 """Development questions, asked of their documents -> `qa/calibration.json` and `qa/rivalry.json`.
 
-Four kinds of development corpora, none of them trained on: small running stories of five articles, those in
-`DATA/corpora` and this project's own in `questions/corpora`; affairs of six passages whose questions were written
-before the text that answers them, in `questions/inquiries`, some of each; corpora made here from SQuAD's development
-titles (with unanswerable twins and questions about other titles); and the development half of the evaluation questions.
-The regressions are fitted on all but the last, the threshold is chosen on the running stories and the
-development half: the lowest at which the wanted share of unanswerable questions is refused.
+Four kinds of development corpora, on none of which the shipped reader was trained: small running stories of five
+articles, those in `DATA/corpora` and this project's own in `questions/corpora`; affairs of six passages whose questions
+were written before the text that answers them, in `questions/inquiries`, some of each; corpora made here from SQuAD's
+development titles (with unanswerable twins and questions about other titles); and the development half of the
+evaluation questions. The regressions are fitted on all but the last, the threshold is chosen on the running stories and
+the development half: the lowest at which the wanted share of unanswerable questions is refused.
 
 What tells the sides of a disagreement is fitted on all running stories, and on more of this project's own in
 `questions/disagreements`, whose documents give different figures for one thing and like figures for others.
@@ -228,10 +228,10 @@ def fit_rivalry(corpora: Sequence[Sequence[Outcome]], calibration: Calibration) 
 
 
 def rate(calibration: Calibration, row: Outcome) -> Rated:
-    """Choose as the assistant does."""
+    """Choose as the assistant does where it finds no disagreement."""
     rated = [(calibration.plausibility(candidate.described), candidate.right) for candidate in row.candidates]
-    (plausibility, right), *rivals = sorted(rated, key=lambda pair: -pair[0])
-    confidence = calibration.confidence(plausibility, [rival for rival, _ in rivals])
+    (plausibility, right), *others = sorted(rated, key=lambda pair: -pair[0])
+    confidence = calibration.confidence(plausibility, [other for other, _ in others])
     return Rated(confidence, plausibility, right, row.answerable)
 
 
@@ -292,8 +292,8 @@ def main() -> None:
         ("running stories, cross-validated", of_stories),
         ("of them those of DATA", list(chain.from_iterable(crossed[: len(fourteen)]))),
         ("and this project's own", list(chain.from_iterable(crossed[len(fourteen) : len(told)]))),
-        ("inquiries, cross-validated", list(chain.from_iterable(crossed[len(told) : -len(made)]))),
-        ("corpora of SQuAD, cross-validated", list(chain.from_iterable(crossed[-len(made) :]))),
+        ("inquiries, cross-validated", list(chain.from_iterable(crossed[len(told) : len(told) + len(inquired)]))),
+        ("corpora of SQuAD, cross-validated", list(chain.from_iterable(crossed[len(told) + len(inquired) :]))),
         ("development half", half),
     ):
         print(name, json.dumps(_figures(rows, threshold)))  # noqa: T201 a program's output
