@@ -3,9 +3,9 @@
 A logistic regression says how plausible an answer is, whatever other answers there are: that orders the answers of one
 question, and decides whether the first is shown. An answer's confidence falls with the plausibility of those that
 cannot be right beside it: it is its share of the odds, theirs and those of "none of them" together, scaled to the share
-of right answers. Sides of a disagreement may all be right, and do not lower each other's. Both are
-fitted by `python -m qa.training.calibrate` on development documents and shipped as plain numbers with the fingerprint
-of the reader they were fitted for. Another reader has none: its answers carry scores only.
+of right answers. Sides of a disagreement may all be right, and do not lower each other's. Both are fitted by
+`python -m qa.training.calibrate` on development documents and shipped as plain numbers with the fingerprint of the
+reader they were fitted for. Another reader has none: its answers carry scores only.
 """
 
 import json

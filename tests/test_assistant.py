@@ -89,8 +89,8 @@ def test_candidates_that_are_no_sides_lower_the_confidence_of_both() -> None:
         replace(one, plausibility=likely)
         for one, likely in zip([*sides, cited("c.txt", "Ada", 0.0)], (0.75, 0.6, 0.5), strict=True)
     ]
-    found = replace(toy_assistant(toy_documents(), CALIBRATION).find(CRANES), candidates=tuple(rated))
-    reply = toy_assistant(toy_documents(), CALIBRATION).decide(CRANES, found)
+    assistant = toy_assistant(toy_documents(), CALIBRATION)
+    reply = assistant.decide(CRANES, replace(assistant.find(CRANES), candidates=tuple(rated)))
     assert [answer.text for answer in reply.answers] == ["12", "15"]
     assert [answer.confidence for answer in reply.answers] == pytest.approx([3 / 5, 1.5 / 3.5])  # odds 3, 1.5 and 1
 
