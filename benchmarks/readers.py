@@ -41,24 +41,13 @@ def our_reader(checkpoint: str, engine: str) -> Read:
 
 
 def haystack(checkpoint: str) -> Read:
-    """Haystack's reader, one answer a passage, given the token types that it leaves out (transformers-haystack 2.0.0).
-
-    Without them a BERT checkpoint reads the passage as part of the question, and gives other answers.
-    """
+    """Haystack's reader, one answer a passage."""
     os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
     from haystack import Document
     from haystack_integrations.components.readers.transformers import TransformersExtractiveReader
 
     reader = TransformersExtractiveReader(checkpoint, token=None, no_answer=False, answers_per_seq=1, top_k=PASSAGES)
     reader.warm_up()
-    network, separator = reader.model, reader.tokenizer.sep_token_id
-
-    def typed(input_ids: Any, attention_mask: Any) -> Any:
-        ends = (input_ids == separator).long()
-        types = (ends.cumsum(dim=1) - ends).clamp(max=1) * attention_mask
-        return network(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=types)
-
-    reader.model = typed
 
     def read(question: str, texts: list[str]) -> list[str | None]:
         documents = [Document(content=text, id=str(i)) for i, text in enumerate(texts)]
@@ -116,7 +105,7 @@ def requests(count: int) -> list[tuple[str, list[str]]]:
 
 
 def in_float32(checkpoint: str, folder: str) -> str:
-    """The same checkpoint in float32: as it ships, in half precision, the peers would compute in half precision too."""
+    """The same checkpoint in float32, which every engine's libraries read, whatever they make of eight bits."""
     import torch
     from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 

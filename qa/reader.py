@@ -17,12 +17,12 @@ from qa.datatypes import Passage, ScoredSpan, Span
 from qa.decode import best_spans
 
 DEFAULT_READER = str(Path(__file__).parent / "reader_model")
-MAX_LENGTH = 192  # word pieces of question + passage in one window; trained with 160, 192 and 224
+MAX_LENGTH = 192  # word pieces of question + passage in one window, as in training
 STRIDE = 48  # word pieces that neighbouring windows of a long passage share
 MAX_QUESTION = 64  # word pieces; of a longer question, or a long conversation, only the end is read
 MAX_ANSWER = 48  # word pieces
 TOKENS_PER_BATCH = 4096
-BREAKS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x1f\x85"), " ")  # BERT's tokenizer drops them, and joins two words
+BREAKS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x1f\x85"), " ")  # the tokenizer drops them, and joins two words
 Logits = NDArray[np.float32]
 
 
@@ -77,6 +77,7 @@ class Reader:
     def _windows(self, question: str, passages: Sequence[Passage]) -> list[Window]:
         tokenizer = self._network.tokenizer
         with self._tokenizing:
+            tokenizer.encode_special_tokens = True  # "</s>" in a document is four characters
             tokenizer.no_truncation()
             pieces = tokenizer.encode(question, add_special_tokens=False).offsets[-MAX_QUESTION:]
             question = question[pieces[0][0] :] if pieces else ""
@@ -135,7 +136,7 @@ def _checkpoint(folder: Path) -> Source:
     if not tokenizer.is_fast:
         raise ValueError(f"{folder} has no fast tokenizer, so no offsets; use a checkpoint with tokenizer.json")
     tokenizer.backend_tokenizer.no_padding()
-    known = getattr(model.config, "type_vocab_size", 0) > 1  # roberta and others know no token types
+    known = getattr(model.config, "type_vocab_size", 0) > 1  # mpnet and others know no token types
     inputs = INPUTS if known else INPUTS[:2]
     return Source(StartsAndEnds(model), inputs, tokenizer.backend_tokenizer, {})
 

@@ -33,6 +33,7 @@ ODD = (
     "\u05e9\u05dc\u05d5\u05dd",
     "\u0645\u0631",
     "你好",
+    "</s>",  # a mark of the reader's tokenizer
 )
 
 

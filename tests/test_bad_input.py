@@ -245,12 +245,17 @@ def no_tokenizer(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
+def weights(folder: Path) -> Path:
+    """The file of a model's weights, or the last of several."""
+    return sorted(folder.glob("*.safetensors"))[-1]
+
+
 MODEL_DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no tokenizer": (no_tokenizer, "holds no tokenizer.json; put the model's tokenizer files there"),
     "tokenizer cut": (lambda folder: cut(folder / "tokenizer.json"), "holds no model that can be read"),
-    "weights cut": (lambda folder: cut(folder / "model.safetensors"), "holds no model that can be read"),
-    "weights empty": (lambda folder: empty(folder / "model.safetensors"), "holds no model that can be read"),
-    "weights missing": (lambda folder: (folder / "model.safetensors").unlink(), "holds no model that can be read"),
+    "weights cut": (lambda folder: cut(weights(folder)), "holds no model that can be read"),
+    "weights empty": (lambda folder: empty(weights(folder)), "holds no model that can be read"),
+    "weights missing": (lambda folder: weights(folder).unlink(), "holds no model that can be read"),
     "config cut": (lambda folder: cut(folder / "config.json"), "holds no model that can be read"),
 }
 
@@ -276,10 +281,18 @@ def copied_model(source: Path, place: Path) -> Path:
     return Path(shutil.copytree(source, place, copy_function=shutil.copyfile))
 
 
+READER_DAMAGE = MODEL_DAMAGE | {
+    "index of the weights missing": (
+        lambda folder: (folder / "model.safetensors.index.json").unlink(),
+        "holds no model that can be read",
+    ),
+}
+
+
 @pytest.mark.model
-@pytest.mark.parametrize("damage", MODEL_DAMAGE)
+@pytest.mark.parametrize("damage", READER_DAMAGE)
 def test_a_damaged_reader_is_named(folder: Path, index: Path, tmp_path: Path, damage: str) -> None:
-    break_it, said = MODEL_DAMAGE[damage]
+    break_it, said = READER_DAMAGE[damage]
     place = copied_model(Path(DEFAULT_READER), tmp_path / "reader")
     break_it(place)
     reader = Reader(str(place))
@@ -320,7 +333,7 @@ def test_a_damaged_reader_is_one_line_on_the_command_line(
     folder: Path, index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = copied_model(Path(DEFAULT_READER), tmp_path / "reader")
-    cut(place / "model.safetensors")
+    cut(weights(place))
     code = cli.main(["ask", CRANES, "--docs", str(folder), "--index", str(index), "--reader", str(place)])
     out, err = capsys.readouterr()
     assert (code, out) == (1, "")

@@ -109,3 +109,12 @@ def test_of_a_long_question_its_end_is_read() -> None:
     (seen,) = network.seen
     assert seen.endswith("who paid for the pier? a clerk.")
     assert len(network.tokenizer.encode(seen).ids) <= MAX_QUESTION + 8
+
+
+@pytest.mark.parametrize("mark", ["<s>", "</s>", "<pad>", "<mask>", "[UNK]"])
+def test_the_marks_of_the_tokenizer_are_plain_text_in_a_document(mark: str) -> None:
+    place = document("markup.txt", f"It is {mark}old{mark} now.")
+    (window,) = reader._windows("who?", chunk_document(place))
+    tokens = window.encoding.tokens
+    assert [token for token in tokens if token.startswith("<") and token != "<"] == ["<s>", "</s>", "</s>", "</s>"]
+    assert f"{mark}old{mark}now".lower() in "".join(tokens).replace("##", "")

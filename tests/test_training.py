@@ -5,7 +5,6 @@ import json
 import lzma
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from strategies import thorough
 
 from qa.datatypes import Passage, ScoredSpan, Span
-from qa.training.compare import SEPARATOR
+from qa.reader import DEFAULT_READER
 from qa.training.evaluate import measure
 from qa.training.prepare import (
     MEASURING_ONLY,
@@ -34,7 +33,6 @@ from qa.training.prepare import (
     read_set,
     swapped,
     training_examples,
-    under,
 )
 
 CONTEXTS = (
@@ -95,7 +93,7 @@ def mixed(data: Path, **mix: float) -> list[Example]:
 
 
 def grouped(data: Path, *, passages: int, **mix: float) -> list[tuple[Example, ...]]:
-    shares = {name: mix.pop(name, 0.0) for name in ("hard_negatives", "swapped", "headings")}
+    shares = {name: mix.pop(name, 0.0) for name in ("hard_negatives", "swapped")}
     return training_examples(data, {"seed": 1, "passages": passages, "sets": mix, **shares}, NEVER)
 
 
@@ -145,58 +143,14 @@ def test_training_examples_put_a_question_to_several_passages_of_which_the_first
         assert len({first.context, *(other.context for other in others)}) == 3
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_training_examples_stand_under_their_headings_as_often_as_the_mix_says(data: Path, share: float) -> None:
-    groups = grouped(data, passages=2, squad1_train=20.0, headings=share)
-    titled = [group for group in groups if group[0].heading]
-    assert len(titled) / len(groups) == pytest.approx(share, abs=0.15)
-    assert all(one.heading for group in titled for one in group)
-    assert not any(one.heading for group in groups if group not in titled for one in group)
-
-
-def test_a_negative_stands_under_its_own_heading() -> None:
-    asked = replace(example(CONTEXTS[0], "When?", "1931"), heading="Marlow")
-    other = replace(example(CONTEXTS[1], "When?", "1888"), heading="Norrby")
-    (negative,) = Neighbours([asked, other], random.Random(0)).nearest(asked, 1)
-    assert (negative.context, negative.heading) == (CONTEXTS[1], "Norrby")
-
-
-def test_a_title_that_is_only_a_key_is_no_heading(tmp_path: Path) -> None:
-    write_set(tmp_path, "squadshifts_reddit", [row(1, "t3_x", CONTEXTS[0], "When?", "1931")])
-    write_set(tmp_path, "squad1_train", [row(1, "Old_Harbour", CONTEXTS[0], "When?", "1931")])
-    (nameless,), (named,) = (list(read_set(tmp_path, name)) for name in ("squadshifts_reddit", "squad1_train"))
-    assert [nameless.heading, named.heading] == ["", "Old Harbour"]
-
-
 def test_training_examples_leave_out_a_question_with_too_few_passages(data: Path) -> None:
     assert grouped(data, passages=4, squad1_train=1.0) == []  # three contexts are all there are
-
-
-def test_training_examples_leave_candidates_side_by_side_as_they_are(data: Path) -> None:
-    beside = SEPARATOR.join(CONTEXTS)
-    write_set(data, "compared", [row(n, title, beside, "When?", "1931") for n, title in enumerate(titles(False)[:3])])
-    made = mixed(data, compared=2.0)
-    assert [(e.context, e.answer_texts, e.heading) for e in made] == [(beside, ["1931"], "")] * 6
-    with pytest.raises(ValueError, match="compared"):
-        grouped(data, passages=2, compared=1.0)
 
 
 @pytest.mark.parametrize("name", sorted(MEASURING_ONLY))
 def test_training_examples_refuses_a_set_for_measuring_only(data: Path, name: str) -> None:
     with pytest.raises(ValueError, match=f"never trained on: {name}; take it out of the mix"):
         mixed(data, squad1_train=1.0, **{name: 0.1})
-
-
-def test_training_examples_may_name_such_a_set_with_a_share_of_0(data: Path) -> None:
-    assert mixed(data, squad1_train=1.0, clapnq_dev=0.0)
-
-
-def test_training_examples_refuses_an_augmentation_that_there_is_not(data: Path) -> None:
-    mix = {"seed": 1, "passages": 1, "hard_negatives": 0, "swapped": 0, "sets": {"squad1_train": 1.0}}
-    with pytest.raises(
-        ValueError, match="unknown in the mix's augment: typos; known: drop_question_mark, keywords, typo"
-    ):
-        training_examples(data, mix | {"augment": {"typos": 0.3}}, NEVER)
 
 
 def test_the_shipped_recipe_trains_on_no_measuring_set() -> None:
@@ -340,12 +294,10 @@ def test_augment_drops_the_mark_or_the_small_words() -> None:
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    """The tokenizer of the encoder that the reader starts from."""
+    """The tokenizer of the reader, and of the base that it starts from."""
     from transformers import AutoTokenizer
 
-    from embeddings.encoder import DEFAULT_MODEL, model_folder
-
-    return AutoTokenizer.from_pretrained(model_folder(DEFAULT_MODEL))
+    return AutoTokenizer.from_pretrained(DEFAULT_READER)
 
 
 def windows(made: dict[str, np.ndarray]) -> list[tuple[list[int], int, int, int]]:
@@ -389,25 +341,6 @@ def test_features_of_a_group_are_one_window_a_passage_and_the_first_holds_the_an
     made = windows(features(groups, tokenizer, max_length=48, stride=16))
     assert [tokenizer.decode(ids[first : last + 1]) for ids, _, first, last in made if last] == ["ilse brandt"]
     assert [bool(last) for *_, last in made] == [True, False, False, False]
-
-
-@pytest.mark.model
-def test_features_of_candidates_side_by_side_are_one_wide_window(tokenizer: Any) -> None:
-    beside = SEPARATOR.join(["The boats lie in the harbour. " * 4, "Ilse Brandt runs it.", "Jo Vale sails."])
-    asked = [example(beside, "Who runs it?", "Ilse Brandt", source=source) for source in ("compared", "s")]
-    wide, *narrow = windows(features([(one,) for one in asked], tokenizer, max_length=24, stride=8))
-    ids, context_at, first, last = wide
-    assert tokenizer.decode(ids[first : last + 1]) == "ilse brandt"
-    assert ids[context_at:].count(tokenizer.sep_token_id) == 3
-    assert max(len(ids) for ids, *_ in narrow) <= 24 < len(ids)
-
-
-@pytest.mark.model
-def test_features_put_the_heading_before_the_question(tokenizer: Any) -> None:
-    asked = replace(example(CONTEXTS[0], "When?", "1931"), heading="Old harbours")
-    ((ids, context_at, first, last),) = windows(features([(asked,)], tokenizer, max_length=64, stride=16))
-    assert ids[1 : context_at - 1] == tokenizer(under("Old harbours", "When?"))["input_ids"][1:-1]
-    assert tokenizer.decode(ids[first : last + 1]) == "1931"
 
 
 def made_features(lengths: Sequence[int]) -> dict[str, np.ndarray]:
@@ -480,9 +413,9 @@ def test_collate_pads_to_a_multiple_of_32_and_marks_the_context() -> None:
     made = made_features([3, 33, 5])
     begins = np.array([0, 3, 36])
     batch = {name: tensor.numpy() for name, tensor in collate(made, begins, np.array([1, 2])).items()}
-    assert batch["input_ids"].shape == batch["attention_mask"].shape == batch["token_type_ids"].shape == (2, 64)
+    assert batch["input_ids"].shape == batch["attention_mask"].shape == batch["in_passage"].shape == (2, 64)
     assert batch["attention_mask"].sum(axis=1).tolist() == [33, 5]
-    assert batch["token_type_ids"].sum(axis=1).tolist() == [31, 3]
+    assert batch["in_passage"].sum(axis=1).tolist() == [31, 3]
     assert batch["input_ids"][1, :6].tolist() == [5, 5, 7, 7, 7, 0]
     assert (batch["first"].tolist(), batch["last"].tolist()) == ([2, 2], [2, 2])
 
@@ -497,26 +430,27 @@ def test_rate_rises_and_falls_in_straight_lines() -> None:
 
 
 @pytest.mark.model
-def test_stages_of_one_mix_read_on_where_the_last_one_ended() -> None:
+@pytest.mark.parametrize(("passes", "expected"), [(0.5, 5), (1.0, 10), (1.5, 15)])
+def test_a_stage_reads_its_mix_as_often_as_it_says(passes: float, expected: int) -> None:
     from qa.training.train import _plan
 
     made, mix = made_features([20] * 20), {"seed": 3, "passages": 1}
-    stages = [{"begins": 0.0, "ends": 0.5}, {"begins": 0.5, "ends": 1.5}, {"begins": 1.5, "ends": 2.0}]
-    plans = [[rows.tolist() for rows in _plan(made, stage, mix, tokens_per_batch=64)] for stage in stages]
-    whole = [r.tolist() for r in _plan(made, {"begins": 0.0, "ends": 2.0}, mix, tokens_per_batch=64)]
-    assert [len(plan) for plan in plans] == [5, 10, 5]
-    assert sum(plans, []) == whole  # noqa: RUF017 three short lists
+    longest = [rows.tolist() for rows in _plan(made, {"passes": 2.0}, mix, tokens_per_batch=64)]
+    plan = [rows.tolist() for rows in _plan(made, {"passes": passes}, mix, tokens_per_batch=64)]
+    assert len(plan) == expected
+    assert plan == longest[:expected]
+    assert sorted(row for rows in longest[:10] for row in rows) == list(range(20))
 
 
 # a run
 
 SETTINGS = {
     "train": {"tokens_per_batch": 64, "warmup": 0.25, "weight_decay": 0.0, "clip": 1.0},
-    "average": {"1": 0.5, "2": 0.5},
     "mixes": {"a": {"seed": 3, "passages": 1}, "b": {"seed": 4, "passages": 2}},
+    "base": {"layers": 1},
     "stages": [
-        {"mix": "a", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.01},
-        {"mix": "b", "begins": 0.0, "ends": 1.0, "rate": 0.01, "final_rate": 0.0, "running_average": 0.5},
+        {"mix": "a", "passes": 1.0, "rate": 0.01, "final_rate": 0.01, "running_average": 0.0},
+        {"mix": "b", "passes": 1.0, "rate": 0.01, "final_rate": 0.0, "running_average": 0.5},
     ],
 }
 
@@ -525,18 +459,18 @@ SETTINGS = {
 def start_from(tmp_path: Path) -> str:
     """A random checkpoint of a few hundred numbers."""
     import torch
-    from transformers import BertConfig, BertForQuestionAnswering
+    from transformers import MPNetConfig, MPNetForQuestionAnswering
 
     torch.manual_seed(0)
-    small = BertConfig(
+    small = MPNetConfig(
         vocab_size=11,
         hidden_size=8,
-        num_hidden_layers=1,
+        num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=8,
-        max_position_embeddings=64,
+        max_position_embeddings=66,
     )
-    BertForQuestionAnswering(small).save_pretrained(tmp_path / "start")
+    MPNetForQuestionAnswering(small).save_pretrained(tmp_path / "start")
     return str(tmp_path / "start")
 
 
@@ -550,8 +484,6 @@ def weights_of(folder: Path) -> dict[str, Any]:
 def test_train_stopped_and_resumed_ends_where_an_unbroken_run_does(
     tmp_path: Path, start_from: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from safetensors.torch import load_file
-
     from qa.training import train
 
     made = made_features([20, 20, 20, 20])  # two windows a batch, two batches a stage: four steps
@@ -585,27 +517,23 @@ def test_train_stopped_and_resumed_ends_where_an_unbroken_run_does(
     assert taken[0] == 5  # three, the one that was cut off, and the one that was left
     assert loaded == ["b"]
 
-    unbroken, resumed = (
-        weights_of(tmp_path / "unbroken" / "checkpoint"),
-        weights_of(tmp_path / "stopped" / "checkpoint"),
-    )
-    assert unbroken.keys() == resumed.keys()
-    for name, tensor in unbroken.items():
-        np.testing.assert_array_equal(tensor.numpy(), resumed[name].numpy(), err_msg=name)
-    ends = [load_file(tmp_path / name / "stage-2.safetensors") for name in ("unbroken", "stopped")]
-    assert all(np.array_equal(ends[0][name].numpy(), tensor.numpy()) for name, tensor in ends[1].items())
+    for stage in ("stage-1", "stage-2"):
+        unbroken, resumed = (weights_of(tmp_path / name / stage) for name in ("unbroken", "stopped"))
+        assert unbroken.keys() == resumed.keys()
+        for name, tensor in unbroken.items():
+            np.testing.assert_array_equal(tensor.numpy(), resumed[name].numpy(), err_msg=name)
     before = weights_of(Path(start_from))
     moved = {name for name, tensor in unbroken.items() if np.abs(tensor.numpy() - before[name].numpy()).max() > 1e-3}
     assert "qa_outputs.weight" in moved
-    assert "bert.embeddings.word_embeddings.weight" not in moved
+    words = "mpnet.embeddings.word_embeddings.weight"  # are not trained, only rounded
+    assert np.array_equal(unbroken[words].numpy(), train.as_shipped(before[words]).float().numpy())
+    assert {name.split(".")[3] for name in unbroken if ".layer." in name} == {"0"}  # the lower one of two
 
 
 @pytest.mark.model
-def test_a_stage_gives_the_running_average_and_a_later_one_may_begin_from_an_average(
+def test_a_stage_gives_the_running_average_and_the_next_goes_on_from_the_last_weights(
     tmp_path: Path, start_from: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from safetensors.torch import load_file
-
     from qa.training import train
 
     step, path = train._step, []
@@ -615,17 +543,71 @@ def test_a_stage_gives_the_running_average_and_a_later_one_may_begin_from_an_ave
         return step(model, trained, masters, *arguments, **options)
 
     monkeypatch.setattr(train, "_step", remembers)
-    average = {"1": 0.75, "2": 0.25}
-    third = {**SETTINGS["stages"][1], "mix": "a", "average": average}
-    config = SETTINGS | {"stages": [*SETTINGS["stages"], third], "average": {"3": 1.0}}
+    first = SETTINGS["stages"][0] | {"running_average": 0.5}
+    config = SETTINGS | {"stages": [first, SETTINGS["stages"][1], SETTINGS["stages"][0]]}
     folder = train.train(lambda mix: made_features([20] * 4), tmp_path, start_from=start_from, config=config)
-    of_stage = [load_file(tmp_path / f"stage-{n}.safetensors")["qa_outputs.weight"].numpy() for n in (1, 2, 3)]
-    np.testing.assert_array_equal(of_stage[0], path[2])  # its last weights, with which stage 2 begins
-    last = load_file(tmp_path / "checkpoint" / "model.safetensors")["qa_outputs.weight"].numpy()
-    np.testing.assert_allclose(path[4], 0.75 * of_stage[0] + 0.25 * of_stage[1], atol=1e-6)
-    np.testing.assert_allclose(of_stage[2], path[4] / 4 + path[5] / 4 + last / 2, atol=1e-6)
-    np.testing.assert_array_equal(weights_of(folder)["qa_outputs.weight"].numpy(), of_stage[2])
+    of_stage = [weights_of(tmp_path / f"stage-{n}")["qa_outputs.weight"].numpy() for n in (1, 2, 3)]
+    np.testing.assert_allclose(of_stage[0], path[0] / 4 + path[1] / 4 + path[2] / 2, atol=1e-6)
+    np.testing.assert_allclose(of_stage[1], path[2] / 4 + path[3] / 4 + path[4] / 2, atol=1e-6)
+    assert folder == tmp_path / "stage-3"
     assert (folder / "config.json").exists()
+
+
+@pytest.mark.model
+def test_gradients_are_of_the_weights_as_they_ship(
+    tmp_path: Path, start_from: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from qa.training import train
+
+    step, seen = train._step, []
+
+    def looks(model: Any, *arguments: Any, **options: Any) -> float:
+        seen.append({name: tensor.float() for name, tensor in model.state_dict().items()})
+        return step(model, *arguments, **options)
+
+    monkeypatch.setattr(train, "_step", looks)
+    train.train(lambda mix: made_features([20] * 4), tmp_path, start_from=start_from, config=SETTINGS)
+    assert len(seen) == 4
+    for weights in seen:
+        for name, tensor in weights.items():
+            if tensor.ndim == 2 and name != "qa_outputs.weight":
+                assert torch.equal(tensor, tensor.to(torch.float8_e4m3fn).float()), name
+    head = seen[3]["qa_outputs.weight"]
+    assert not torch.equal(head, head.to(torch.float8_e4m3fn).float())
+
+
+@pytest.mark.model
+def test_export_writes_small_files_that_transformers_reads_back(
+    tmp_path: Path, start_from: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+    from qa.training import export
+
+    AutoTokenizer.from_pretrained(DEFAULT_READER).save_pretrained(start_from)
+    (tmp_path / "out").mkdir()
+    for name in ("model.safetensors", "README.md"):
+        (tmp_path / "out" / name).write_text("of another reader")
+    monkeypatch.setattr(export, "MAX_SHARD", "1KB")
+    export.export(Path(start_from), tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    shards = {name for name in names if name.endswith(".safetensors")}
+    assert len(shards) > 1
+    assert not shards & {"model.safetensors"}
+    assert names - shards == {
+        *("README.md", "config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json")
+    }
+    before, after = (
+        AutoModelForQuestionAnswering.from_pretrained(place, dtype=torch.float32).state_dict()
+        for place in (start_from, tmp_path / "out")
+    )
+    assert before.keys() == after.keys()
+    for name, tensor in before.items():
+        half = tensor.ndim == 1 or name == "qa_outputs.weight"
+        assert torch.equal(after[name], tensor.to(torch.float16 if half else torch.float8_e4m3fn).float()), name
 
 
 @pytest.mark.model
@@ -639,29 +621,8 @@ def test_a_fresh_head_is_the_same_in_every_run(tmp_path: Path, start_from: str) 
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         train(lambda mix: made_features([20] * 4), tmp_path / name, start_from=encoder, config=SETTINGS)
-        heads.append(weights_of(tmp_path / name / "checkpoint")["qa_outputs.weight"].tolist())
+        heads.append(weights_of(tmp_path / name / "stage-2")["qa_outputs.weight"].tolist())
     assert heads[0] == heads[1]
-
-
-@pytest.mark.parametrize("shares", [{"1": 0.75, "2": 0.5}, {"1": 0.5, "3": 0.5}])
-def test_train_refuses_an_average_before_it_begins(tmp_path: Path, shares: dict[str, float]) -> None:
-    from qa.training.train import train
-
-    third = {**SETTINGS["stages"][0], "average": shares}
-    with pytest.raises(ValueError, match="earlier stages and add up to 1, those after stage 2 do not"):
-        train(lambda mix: {}, tmp_path, start_from="", config=SETTINGS | {"stages": [*SETTINGS["stages"], third]})
-
-
-@pytest.mark.model
-def test_average_weighs_the_stages_by_their_shares(tmp_path: Path) -> None:
-    import torch
-    from safetensors.torch import save_file
-
-    from qa.training.train import average
-
-    for stage, value in ((1, 2.0), (2, 100.0), (3, 6.0)):
-        save_file({"weight": torch.tensor([value, -value])}, tmp_path / f"stage-{stage}.safetensors")
-    assert average(tmp_path, {"1": 0.75, "3": 0.25})["weight"].tolist() == [3.0, -3.0]
 
 
 # this project's own questions

@@ -88,7 +88,9 @@ def test_wheel_holds_the_packages_their_data_and_nothing_else(tree: Path, wheel:
 @pytest.mark.parametrize(
     "name",
     [
-        "qa/reader_model/model.safetensors",
+        "qa/reader_model/model.safetensors.index.json",
+        "qa/reader_model/model-00001-of-00002.safetensors",
+        "qa/reader_model/model-00002-of-00002.safetensors",
         "qa/reader_model/config.json",
         "qa/reader_model/tokenizer.json",
         "qa/calibration.json",

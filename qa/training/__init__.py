@@ -1,1 +1,1 @@
-"""How `qa/reader_model/` was made: prepare data, train, evaluate, export. Never imported at run time."""
+"""How `qa/reader_model/` was made: prepare data, train, export, evaluate, calibrate. Never imported at run time."""

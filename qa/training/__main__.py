@@ -1,4 +1,4 @@
-"""python -m qa.training --data DIR --run DIR: prepare, train, average, evaluate, export. Resumes."""
+"""python -m qa.training --data DIR --base DIR --run DIR: prepare, train, export, evaluate. Resumes."""
 
 import argparse
 import json
@@ -14,7 +14,6 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from transformers import AutoTokenizer
 
-from embeddings.encoder import DEFAULT_MODEL, model_folder
 from qa.training.evaluate import evaluate
 from qa.training.export import export
 from qa.training.prepare import features, training_examples
@@ -25,15 +24,15 @@ def main() -> None:
     """Parse the command line and run the steps."""
     parser = argparse.ArgumentParser(prog="python -m qa.training", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the question-answering sets")
+    parser.add_argument("--base", type=Path, help="folder of all-mpnet-base-v2, in transformers form, to begin with")
     parser.add_argument("--run", type=Path, default=Path("runs/reader"), help="folder for features and checkpoints")
     parser.add_argument("--config", type=Path, default=Path(__file__).parent / "config.toml")
     parser.add_argument("--measure", type=Path, metavar="CHECKPOINT", help="measure this checkpoint, do nothing else")
-    parser.add_argument("--export", type=Path, help="write the shipped form of the checkpoint to this folder")
+    parser.add_argument("--export", type=Path, help="folder for what ships; default: RUN/reader")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = tomllib.loads(arguments.config.read_text())
     arguments.run.mkdir(parents=True, exist_ok=True)
-    start_from = str(model_folder(DEFAULT_MODEL))
 
     def measure(checkpoint: Path) -> None:
         figures = evaluate(checkpoint, arguments.data)
@@ -42,8 +41,9 @@ def main() -> None:
     if arguments.measure:
         measure(arguments.measure)
         return
-    tokenizer = AutoTokenizer.from_pretrained(start_from)
-    tokenizer.save_pretrained(arguments.run / "checkpoint")
+    if not arguments.base or not (arguments.base / "config.json").exists():
+        parser.error("--base must name the folder of all-mpnet-base-v2; qa/training/README.md says where to get it")
+    tokenizer = AutoTokenizer.from_pretrained(arguments.base)
 
     def load(mix: str) -> Features:
         stored = arguments.run / f"features-{mix}.npz"
@@ -53,13 +53,15 @@ def main() -> None:
             arrays: dict[str, Any] = features(
                 examples, tokenizer, max_length=wanted["max_length"], stride=wanted["stride"]
             )
-            np.savez(stored, **arrays)
+            np.savez(arguments.run / "scratch.npz", **arrays)
+            os.replace(arguments.run / "scratch.npz", stored)
         return dict(np.load(stored))
 
-    averaged = train(load, arguments.run, start_from=start_from, config=config)
-    measure(averaged)
-    if arguments.export:
-        export(averaged, arguments.export)
+    checkpoint = train(load, arguments.run, start_from=str(arguments.base), config=config)
+    tokenizer.save_pretrained(checkpoint)
+    shipped = arguments.export or arguments.run / "reader"
+    export(checkpoint, shipped)
+    measure(shipped)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The average of a run's stages -> the folder that ships, in half precision, with its tokenizer."""
+"""A run's last checkpoint -> the folder that ships, its matrices in eight bits, with its tokenizer."""
 
 import shutil
 from pathlib import Path
@@ -6,18 +6,26 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForQuestionAnswering
 
-FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+from qa.training.train import as_shipped
+
+MAX_SHARD = "45MB"  # of one file of weights
 
 
 def export(checkpoint: Path, folder: Path) -> None:
-    """Write the shipped form of a checkpoint into folder; its model card and calibration are left as they are."""
+    """Write the shipped form of a checkpoint into folder; its model card is left as it is.
+
+    Matrices are kept as float8 (E4M3), as they were trained, and all else in half precision; transformers turns both
+    into what it is asked for.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     model = AutoModelForQuestionAnswering.from_pretrained(checkpoint, dtype=torch.float32)
-    model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = (
-        0.1  # as published; unused at run time
-    )
-    model.to(torch.float16).save_pretrained(folder)
+    model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = 0.1  # as published; unused here
+    shipped = {name: as_shipped(weights) for name, weights in model.state_dict().items()}
+    halves = {name: weights.half() if weights.dtype is torch.float32 else weights for name, weights in shipped.items()}
+    for old in folder.glob("model*.safetensors*"):
+        old.unlink()
+    model.save_pretrained(folder, state_dict=halves, max_shard_size=MAX_SHARD)
+    for path in folder.glob("model*.safetensors"):
+        path.chmod(0o644)  # safetensors gives files to their owner alone
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(checkpoint / name, folder / name)
-    if missing := [name for name in FILES if not (folder / name).exists()]:
-        raise FileNotFoundError(f"{folder}: {', '.join(missing)} did not get written")

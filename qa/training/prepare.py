@@ -1,4 +1,4 @@
-"""Question-answering sets on disk -> numbered training features. In: the data folder; out: `features.npz`.
+"""Question-answering sets on disk -> numbered training features. In: the data folder; out: `features-MIX.npz`.
 
 Does not train anything. The sets and their licences are listed in the model's card. Development
 examples are cut off by title, so no article is on both sides.
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
+from tqdm import trange
 
 from qa.followup import Turn, resolve
 
@@ -30,7 +30,6 @@ MEASURING_ONLY = frozenset(
 )
 MAX_QUESTION_CHARS = 400  # the rest of a longer question is cut off
 OF_AFFAIRS = ("stories", "affairs", "allusions", "whereabouts", "counterparts", "rivals", "excerpts", "contenders")
-MAX_COMPARED = 448  # word pieces of a window of `compared`
 DRAWN = 300  # contexts looked through for a similar one
 OWN = Path(__file__).parent / "questions"
 STOP_WORDS = frozenset(
@@ -49,7 +48,6 @@ class Example:
     question: str
     context: str
     answers: tuple[tuple[int, int], ...]  # half-open character spans of context, best first
-    heading: str = ""  # what stands over the context as its document's title, if it is known
 
     @property
     def answer_texts(self) -> list[str]:
@@ -59,8 +57,6 @@ class Example:
 
 def read_set(data: Path, name: str) -> Iterator[Example]:
     """Yield the examples of one set: `name.jsonl.xz`, or `authored`, `conversations`, `own` or one of OF_AFFAIRS.
-
-    The set `compared` is made by `compare.py`.
 
     Raises FileNotFoundError when the set is not there.
     """
@@ -89,10 +85,10 @@ def _example(row: dict[str, Any], source: str) -> Example:
     elif len(answers) > 2:  # several annotators: the middle one by length speaks for them
         answers.sort(key=lambda span: span[1] - span[0])
         answers.insert(0, answers.pop(len(answers) // 2))
-    title, heading = row["title"], row.get("heading", row["title"]).replace("_", " ")
-    if not title or source == "squadshifts_reddit":  # no title of its own: its context stands for it
-        title, heading = hashlib.sha1(row["context"].encode()).hexdigest(), ""
-    return Example(row["id"], source, title, row["question"].strip(), row["context"], tuple(answers), heading)
+    title = row["title"]
+    if not title:  # its context stands for it
+        title = hashlib.sha1(row["context"].encode()).hexdigest()
+    return Example(row["id"], source, title, row["question"].strip(), row["context"], tuple(answers))
 
 
 def passages_with_questions(path: Path, source: str) -> Iterator[Example]:
@@ -103,9 +99,9 @@ def passages_with_questions(path: Path, source: str) -> Iterator[Example]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             passage = json.loads(line)
-            shared = {"context": passage["context"], "heading": passage.get("title", "")}
+            shared = {"context": passage["context"], "title": passage.get("story", passage["id"])}
             for row in passage["questions"]:
-                yield _example({**row, **shared, "title": passage.get("story", passage["id"])}, source)
+                yield _example(row | shared, source)
 
 
 def conversations(data: Path) -> Iterator[Example]:
@@ -167,7 +163,6 @@ class Neighbours:
             s: {title: sorted(found) for title, found in titles.items()} for s, titles in by_source.items()
         }
         self._words = {context: content_words(context) for found in self._everything.values() for context in found}
-        self._headings = {e.context: e.heading for e in examples}
         self._rng = rng
 
     def nearest(self, example: Example, n: int) -> list[Example]:
@@ -186,7 +181,7 @@ class Neighbours:
         strangers = [c for c in pool if c not in left_out and not any(gold in c.lower() for gold in golds)]
         nearest = heapq.nlargest(n, strangers, key=lambda c: len(wanted & self._words[c]))
         negative = replace(example, example_id=f"{example.example_id}-negative", answers=())
-        return [replace(negative, context=c, heading=self._headings[c]) for c in nearest]
+        return [replace(negative, context=c) for c in nearest]
 
 
 def hard_negatives(examples: Iterable[Example], *, share: float, rng: random.Random) -> Iterator[Example]:
@@ -267,36 +262,23 @@ def augment(question: str, settings: dict[str, float], rng: random.Random) -> st
     return question
 
 
-def under(heading: str, question: str) -> str:
-    """A question under the title of a passage's document, as some are trained on; the reader is asked without.
-
-    >>> under("Rovers cannot pay the wages", "Who is the captain?")
-    'Rovers cannot pay the wages | Who is the captain?'
-    """
-    return f"{heading} | {question}" if heading else question
-
-
 def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, float]) -> list[tuple[Example, ...]]:
     """Read, mix, add unanswerable twins and augment: the examples of one pass, in a fixed order.
 
     Each is a group of `mix["passages"]` examples, which put one question to several passages; an answer is only in
     the first.
-    Raises ValueError if the mix names a set that is for measuring only, an augmentation that there is not, or
-    `compared` beside several passages.
+    Raises ValueError if the mix names a set that is for measuring only.
     """
-    _check(mix, augmentation)
+    if forbidden := MEASURING_ONLY & mix["sets"].keys():
+        raise ValueError(
+            f"for measuring only, never trained on: {', '.join(sorted(forbidden))}; take it out of the mix"
+        )
     rng = random.Random(mix["seed"])
-    augmentation = augmentation | mix.get("augment", {})
     groups: list[tuple[Example, ...]] = []
     for name, times in mix["sets"].items():
-        if not times:
-            continue
         examples = [e for e in read_set(data, name) if not is_development(e)]
         whole, part = divmod(times, 1)
         chosen = examples * int(whole) + rng.sample(examples, int(part * len(examples)))
-        if name == "compared":  # its contexts are no passages
-            groups += [(replace(e, question=augment(e.question, augmentation, rng), heading=""),) for e in chosen]
-            continue
         neighbours = Neighbours(examples, rng)
         chosen += hard_negatives(chosen, share=mix["hard_negatives"], rng=rng)
         if mix["swapped"]:
@@ -308,25 +290,9 @@ def training_examples(data: Path, mix: dict[str, Any], augmentation: dict[str, f
             others = mix["passages"] - 1
             near = neighbours.nearest(asked, 2 * others) if others else []
             if len(near) >= others:
-                group = (asked, *rng.sample(near, others))
-                shown = rng.random() < mix.get("headings", 0.0)
-                groups.append(group if shown else tuple(replace(one, heading="") for one in group))
+                groups.append((asked, *rng.sample(near, others)))
     rng.shuffle(groups)
     return groups
-
-
-def _check(mix: dict[str, Any], augmentation: dict[str, float]) -> None:
-    """Raise what training_examples does."""
-    if forbidden := MEASURING_ONLY & {name for name, times in mix["sets"].items() if times}:
-        raise ValueError(
-            f"for measuring only, never trained on: {', '.join(sorted(forbidden))}; take it out of the mix"
-        )
-    if unknown := mix.get("augment", {}).keys() - augmentation.keys():
-        raise ValueError(
-            f"unknown in the mix's augment: {', '.join(sorted(unknown))}; known: {', '.join(augmentation)}"
-        )
-    if mix["sets"].get("compared") and mix["passages"] > 1:
-        raise ValueError("the rows of compared are one window each; leave it out of a mix of several passages")
 
 
 def development_examples(data: Path) -> list[Example]:
@@ -342,7 +308,7 @@ def features(
 
     Returns flat arrays: `ids` (n_tokens,) uint16, `length`, `context_at` (where the passage's tokens begin),
     `first`, `last` (target tokens, 0 and 0 for "not here"), each (n_windows,).
-    A row of `compared` gives one window of at most MAX_COMPARED word pieces, all others have at most max_length.
+    A window has at most max_length word pieces.
     Of a group of several passages each gives one window, side by side: the first the one that holds the answer, the
     others one at random. A lone example gives all its windows, but one without the answer of an answerable
     question only once in ten times, and of an unanswerable one, after the first window, once in four.
@@ -352,17 +318,11 @@ def features(
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     keep = random.Random(0)
-    compared = [group for group in groups if group[0].source == "compared"]
-    others = [group for group in groups if group[0].source != "compared"]
-    thousands = [(MAX_COMPARED, compared[at : at + 1000]) for at in range(0, len(compared), 1000)]
-    thousands += [(max_length, others[at : at + 1000]) for at in range(0, len(others), 1000)]
-    for length, batch in tqdm(thousands, desc="tokenising", unit="k groups", mininterval=10):
-        backend.enable_truncation(max_length=length, stride=stride, strategy="only_second")
-        encodings = iter(
-            backend.encode_batch(
-                [(under(e.heading, e.question[:MAX_QUESTION_CHARS]), e.context) for group in batch for e in group]
-            )
-        )
+    backend.enable_truncation(max_length=max_length, stride=stride, strategy="only_second")
+    for at in trange(0, len(groups), 1000, desc="tokenising", unit="k groups", mininterval=10):
+        batch = groups[at : at + 1000]
+        asked = [(e.question[:MAX_QUESTION_CHARS], e.context) for group in batch for e in group]
+        encodings = iter(backend.encode_batch(asked))
         for group in batch:
             found = [_windows(example, next(encodings)) for example in group]
             if len(group) > 1:
@@ -378,15 +338,14 @@ def features(
                     kept.append((window, target))
             for window, target in kept:
                 ids.append(np.array(window.ids, dtype=np.uint16))
-                rows.append((len(window.ids), window.type_ids.index(1), *(target or (0, 0))))
+                rows.append((len(window.ids), window.sequence_ids.index(1), *(target or (0, 0))))
     columns = np.array(rows, dtype=np.int32).T
     return {"ids": np.concatenate(ids), **dict(zip(("length", "context_at", "first", "last"), columns, strict=True))}
 
 
 def _windows(example: Example, encoding: Any) -> list[tuple[Any, tuple[int, int] | None]]:
-    """Every window of an example with its target, None where the answer is not in it; of candidates only the first."""
-    later = () if example.source == "compared" else encoding.overflowing
-    return [(window, _target(example, window)) for window in (encoding, *later)]
+    """Every window of an example with its target, None where the answer is not in it."""
+    return [(window, _target(example, window)) for window in (encoding, *encoding.overflowing)]
 
 
 def _target(example: Example, window: Any) -> tuple[int, int] | None:

@@ -1,9 +1,8 @@
 """Training features -> a fine-tuned checkpoint. Resumes where it stopped; runs on CPU or GPU.
 
-In: the features of each mix and the encoder's weights; out: `RUN/checkpoint` (a transformers folder: the weights of the
-last step), what every stage gives (`RUN/stage-1.safetensors`, ...: its last weights, or their running average), what
-ships (`RUN/averaged`: an average of some stages), and `RUN/state.pt` (what a resumed run needs: this module alone
-reads it).
+In: the features of each mix and the base's weights; out: what every stage gives (`RUN/stage-1`, ...: a transformers
+folder with the running average of its weights), and `RUN/state.pt` (what a resumed run needs: this module alone reads
+it).
 """
 
 import json
@@ -11,19 +10,16 @@ import logging
 import math
 import os
 import random
-import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
 from torch.optim.swa_utils import get_ema_multi_avg_fn
-from transformers import AttentionInterface, AutoModelForQuestionAnswering
-from transformers.masking_utils import AttentionMaskInterface, eager_mask
+from transformers import AutoModelForQuestionAnswering
 
 logger = logging.getLogger(__name__)
 Batch = dict[str, torch.Tensor]
@@ -34,8 +30,7 @@ def batches(features: Features, *, passages: int, tokens_per_batch: int, seed: i
     """Put window numbers into batches of like length, about tokens_per_batch each, in a random but fixed order.
 
     Windows that belong together, `passages` of them side by side, stay together. A CPU compiles a kernel for every new
-    tensor shape, so lengths are padded to multiples of 32 and every
-    batch of one padded length has one number of rows.
+    tensor shape, so lengths are padded to multiples of 32 and every batch of one padded length has one number of rows.
     """
     rng = random.Random(seed)
     by_length: dict[int, list[int]] = {}
@@ -60,8 +55,8 @@ def collate(features: Features, begins: np.ndarray, rows: np.ndarray) -> Batch:
     for i, row in enumerate(rows):
         ids[i, : lengths[i]] = features["ids"][begins[row] : begins[row] + lengths[i]]
     mask = positions < lengths[:, None]
-    token_type = mask & (positions >= features["context_at"][rows][:, None])
-    arrays = {"input_ids": ids, "attention_mask": mask.astype(np.int64), "token_type_ids": token_type.astype(np.int64)}
+    in_passage = mask & (positions >= features["context_at"][rows][:, None])
+    arrays = {"input_ids": ids, "attention_mask": mask.astype(np.int64), "in_passage": in_passage}
     arrays |= {"first": features["first"][rows].astype(np.int64), "last": features["last"][rows].astype(np.int64)}
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
@@ -74,42 +69,27 @@ def rate_at(progress: float, stage: dict[str, Any], *, warmup: float) -> float:
     return float(stage["final_rate"] + (stage["rate"] - stage["final_rate"]) * left)
 
 
-def average(run: Path, shares: Mapping[str, float]) -> dict[str, torch.Tensor]:
-    """Average the weights of some stages of a run, by their shares; float32, by name.
-
-    Source: Wortsman et al. 2022 (model soups), section 2, with shares.
-    Raises FileNotFoundError if a stage has not been reached.
-    """
-    averaged: dict[str, torch.Tensor] = {}
-    for stage, share in shares.items():
-        for name, weights in load_file(run / f"stage-{stage}.safetensors").items():
-            averaged[name] = averaged.get(name, torch.zeros(weights.shape)) + share * weights.float()
-    return averaged
-
-
 def train(load: Callable[[str], Features], run: Path, *, start_from: str, config: dict[str, Any]) -> Path:
-    """Train through all stages of config; load gives the features of a mix by its name. Returns the folder that ships.
+    """Train through all stages of config; load gives the features of a mix by its name. Returns the last one's folder.
 
-    A stage begins with the weights the last one ended with, or, with a table `average`, with the average of earlier
-    stages and an optimiser that has seen nothing. It gives its last weights, or, with `running_average`, an exponential
-    average of them in which that is the share of the one before.
-    Raises ValueError if an average names a stage that is not before it, or if its shares do not add up to 1.
+    The model is the lowest `layers` layers of the base. A stage begins with the weights the last one ended with, and
+    gives an exponential average of them, in which `running_average` is the share of the one before.
     A run stopped by force resumes from the last save (one every five minutes, and one after every stage).
     """
     settings, stages = config["train"], config["stages"]
-    _check_averages([stage.get("average", {}) for stage in stages] + [config["average"]])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     state_file = run / "state.pt"
     saved = torch.load(state_file, weights_only=True) if state_file.exists() else None
     torch.manual_seed(0)
     model = AutoModelForQuestionAnswering.from_pretrained(
-        run / "checkpoint" if saved else start_from,
+        start_from,
+        num_hidden_layers=config["base"]["layers"],
         hidden_dropout_prob=0.0,  # drawing random numbers would take most of the time on a CPU
         attention_probs_dropout_prob=0.0,
-        attn_implementation="quotewise_plain",
         dtype=torch.float32,
     ).to(device)
-    model.get_input_embeddings().requires_grad_(False)
+    words = model.get_input_embeddings().requires_grad_(False).weight
+    words.copy_(as_shipped(words.detach()))
     trained = {name: weights for name, weights in model.named_parameters() if weights.requires_grad}
     masters = {name: weights.detach().clone() for name, weights in trained.items()}
     means = {name: weights.clone() for name, weights in masters.items()}
@@ -127,8 +107,6 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
 
     def save(stage: int, done: int) -> None:
         seconds = time.monotonic() - clock
-        logging.getLogger("transformers").setLevel(logging.ERROR)
-        model.save_pretrained(run / "checkpoint", state_dict=_whole(model, masters))
         state = {"optimizer": optimizer.state_dict(), "masters": masters, "means": means}
         torch.save(state | {"stage": stage, "done": done, "seconds": seconds}, run / "state.tmp")
         os.replace(run / "state.tmp", run / "state.pt")
@@ -137,12 +115,9 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
     for number in range(reached, len(stages)):
         stage = stages[number]
         if not done:
-            if "average" in stage:
-                _put(average(run, stage["average"]), masters)
-                optimizer.state.clear()
             _put(masters, means)
-        _put(masters, trained)
-        update_means = get_ema_multi_avg_fn(stage.get("running_average", 0.0))
+        _put_as_shipped(masters, trained)
+        update_means = get_ema_multi_avg_fn(stage["running_average"])
         features = load(stage["mix"])
         begins = np.concatenate([[0], np.cumsum(features["length"])[:-1]])
         mix = config["mixes"][stage["mix"]]
@@ -162,20 +137,11 @@ def train(load: Callable[[str], Features], run: Path, *, start_from: str, config
             if time.monotonic() - last_save > 300:
                 save(number, at + 1)
                 last_save = time.monotonic()
-        save_file(_whole(model, means), run / f"stage-{number + 1}.safetensors", metadata={"format": "pt"})
+        whole = {name: tensor.float() for name, tensor in model.state_dict().items()} | means
+        model.save_pretrained(run / f"stage-{number + 1}", state_dict=whole)
         done = 0
         save(number + 1, done)
-    folder = run / "averaged"
-    shutil.copytree(run / "checkpoint", folder, dirs_exist_ok=True)
-    save_file(average(run, config["average"]), folder / "model.safetensors", metadata={"format": "pt"})
-    return folder
-
-
-def _check_averages(averages: Sequence[Mapping[str, float]]) -> None:
-    """Raise ValueError unless the shares before every stage, and after the last, are of earlier stages and add up."""
-    for number, shares in enumerate(averages):
-        if shares and (abs(sum(shares.values()) - 1) > 1e-6 or max(map(int, shares)) > number):
-            raise ValueError(f"shares must be of earlier stages and add up to 1, those after stage {number} do not")
+    return run / f"stage-{len(stages)}"
 
 
 def _put(weights: Mapping[str, torch.Tensor], into: Mapping[str, torch.Tensor]) -> None:
@@ -185,33 +151,26 @@ def _put(weights: Mapping[str, torch.Tensor], into: Mapping[str, torch.Tensor]) 
             tensor.copy_(weights[name])
 
 
-def _whole(model: Any, trained: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """All weights of the model in float32, with those that are trained as given."""
-    return {name: tensor.float() for name, tensor in model.state_dict().items()} | trained
+def as_shipped(weights: torch.Tensor) -> torch.Tensor:
+    """A matrix in the eight bits it ships in, any other tensor as it is; the head, two rows, counts as no matrix.
+
+    Source: Micikevicius et al. 2022, FP8 formats for deep learning, E4M3.
+    """
+    return weights.to(torch.float8_e4m3fn) if weights.ndim == 2 and len(weights) > 2 else weights
+
+
+def _put_as_shipped(masters: Mapping[str, torch.Tensor], into: Mapping[str, torch.Tensor]) -> None:
+    """Overwrite weights with the master weights of the same name, rounded as they will ship."""
+    _put({name: as_shipped(weights) for name, weights in masters.items()}, into)
 
 
 def _plan(features: Features, stage: dict[str, Any], mix: dict[str, Any], *, tokens_per_batch: int) -> list[np.ndarray]:
-    """The batches of one stage, in order: from pass `begins` to pass `ends` of its mix."""
+    """The batches of one stage, in order: `passes` over its mix."""
     whole: list[np.ndarray] = []
-    for turn in range(math.ceil(stage["ends"])):
+    for turn in range(math.ceil(stage["passes"])):
         seed = mix["seed"] + turn
         whole += batches(features, passages=mix["passages"], tokens_per_batch=tokens_per_batch, seed=seed)
-    a_pass = len(whole) / math.ceil(stage["ends"])
-    return whole[round(stage["begins"] * a_pass) : round(stage["ends"] * a_pass)]
-
-
-def _plain_attention(
-    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, scaling: float, **_: Any
-) -> tuple[torch.Tensor, None]:
-    """Attention all in the weights' own type: on a CPU faster backwards than the fused kernel, or than in float32."""
-    scores = torch.matmul(query * scaling, key.transpose(2, 3))  # (rows, heads, length, length)
-    if attention_mask is not None:
-        scores = scores + attention_mask.to(scores.dtype)
-    return torch.matmul(torch.softmax(scores, dim=-1), value).transpose(1, 2).contiguous(), None
-
-
-AttentionInterface.register("quotewise_plain", _plain_attention)
-AttentionMaskInterface.register("quotewise_plain", eager_mask)
+    return whole[: round(len(whole) * stage["passes"] / math.ceil(stage["passes"]))]
 
 
 def loss_of(logits: torch.Tensor, target: torch.Tensor, passages: int) -> torch.Tensor:
@@ -240,11 +199,11 @@ def _step(
     passages: int,
     clip: float,
 ) -> float:
-    """One step: gradients in bfloat16, sums of them in the float32 master weights."""
-    first, last = batch.pop("first"), batch.pop("last")
+    """One step: gradients in bfloat16, of the weights as they ship; sums of them in the float32 master weights."""
+    first, last, in_passage = batch.pop("first"), batch.pop("last"), batch.pop("in_passage")
     output = model(**batch)
     length = batch["input_ids"].shape[1]
-    outside = (batch["token_type_ids"] == 0) & (torch.arange(length, device=first.device) > 0)
+    outside = ~in_passage & (torch.arange(length, device=first.device) > 0)
     start = output.start_logits.float().masked_fill(outside, -1e4)  # only the passage, or token 0: "not here"
     end = output.end_logits.float().masked_fill(outside, -1e4)
     loss = (loss_of(start, first, passages) + loss_of(end, last, passages)) / 2
@@ -254,7 +213,7 @@ def _step(
         master.grad = None if gradient is None else gradient.float()
     torch.nn.utils.clip_grad_norm_(list(masters.values()), clip)
     optimizer.step()
-    _put(masters, trained)
+    _put_as_shipped(masters, trained)
     for weights in trained.values():
         weights.grad = None
     return float(loss.detach())
