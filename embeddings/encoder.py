@@ -63,12 +63,13 @@ def model_folder(name: str) -> Path:
 
 
 @contextmanager
-def reading_model(folder: Path) -> Iterator[None]:
+def reading_model(folder: Path, *, files: str = "*") -> Iterator[None]:
     """Turn what the model libraries raise about a folder's files into one ModelNotFoundError that names the folder.
 
-    Also refuses a folder without a tokenizer's files: transformers would make one that knows no word, and go on.
+    Also refuses a folder without a tokenizer's files, among those that the pattern matches: transformers would make one
+    that knows no word, and go on.
     """
-    if not any(path.name in TOKENIZER_FILES for path in folder.rglob("*")):
+    if not any(path.name in TOKENIZER_FILES for path in folder.glob(files)):
         raise ModelNotFoundError(
             f"{folder} holds no tokenizer.json; put the model's tokenizer files there, or name another model"
         )
@@ -141,7 +142,7 @@ def _sentence_model(folder: Path) -> Source:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    with reading_model(folder):
+    with reading_model(folder, files="**/*"):  # its modules have folders of their own
         model = SentenceTransformer(str(folder), local_files_only=True, device="cpu").float()
     tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
     if tokenizer is None:

@@ -43,8 +43,12 @@ def merge(spans: Sequence[ScoredSpan], *, limit: int) -> list[Answer]:
             groups.append((value, [place]))
         elif place.score > SUPPORT:
             group.append(place)
-    cited = [(members[0].score, tuple(map(cite, members))) for _, members in groups[:limit]]
-    return [Answer(fold(citations[0].quote), score, None, citations) for score, citations in cited]
+    return [_answer(members) for _, members in groups[:limit]]
+
+
+def _answer(places: Sequence[ScoredSpan]) -> Answer:
+    best, citations = places[0], tuple(map(cite, places))
+    return Answer(fold(citations[0].quote), best.score, None, citations, skim_score=best.skim_score)
 
 
 def cite(place: ScoredSpan) -> Citation:

@@ -41,7 +41,7 @@ class Findings:
     asked: str  # as it was searched
     typed: str  # as it was asked, cleaned
     among: Selection | None  # the documents that might answer; None: all
-    hits: tuple[Hit, ...]  # the passages that were read, best first
+    hits: tuple[Hit, ...]  # the passages that the reader looked at, best first
     spans: tuple[ScoredSpan, ...]  # what the reader offered, best first
     candidates: tuple[Answer, ...]  # the likeliest first
     timings_ms: dict[str, float]  # retrieve, read, total
@@ -130,7 +130,7 @@ class Assistant:
     ) -> Reply:
         """Answer one question; `history` holds the earlier turns of the conversation, oldest first.
 
-        k is the number of passages to read, by default chosen by the size of the corpus; among: only documents of
+        k is the number of passages to look at, by default chosen by the size of the corpus; among: only documents of
         this selection may answer.
         Raises ValueError if k < 1, the question is longer than 2,000 characters, or a turn lacks its question or its
         answer; TypeError if one of these is no text.

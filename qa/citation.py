@@ -18,7 +18,7 @@ REASONS: dict[Reason, str] = {
     "question_not_understood": "The question could not be understood. Please ask it as one full sentence.",
     "filtered_out": "None of the documents is among those that may answer.",
     "nothing_retrieved": "No passage of the documents comes near the question.",
-    "no_span": "The nearest passages were read, and none of them holds an answer.",
+    "no_span": "The nearest passages were looked at, and none of them holds an answer.",
     "below_threshold": "The best candidate was too unsure to be shown as an answer.",
 }
 NOT_FOUND = "I could not find an answer in these documents."

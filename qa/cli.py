@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
 
     ask = commands.add_parser("ask", parents=[models, reading, selecting], help="answer a question, or a file of them")
     ask.add_argument("question", nargs="?", help="the question, in quotation marks")
-    ask.add_argument("--k", type=_positive, metavar="N", help="how many passages to read (default: by corpus size)")
+    ask.add_argument("--k", type=_positive, metavar="N", help="how many passages to look at (default: by corpus size)")
     ask.add_argument("--json", action="store_true", help="print the reply as JSON")
     ask.add_argument("--format", choices=FORMATS, help="the form of the JSON (default: quotewise); implies --json")
     ask.add_argument("--batch", type=Path, metavar="FILE", help='JSON Lines: {"id", "question", "history"?}')
@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     why.add_argument("question", help="the question, in quotation marks")
     why.add_argument("--expect", required=True, metavar="TEXT", help="words of the passage that should have answered")
     why.add_argument("--doc", metavar="NAME", help="the document they stand in (default: any)")
-    why.add_argument("--k", type=_positive, metavar="N", help="how many passages to read (default: by corpus size)")
+    why.add_argument("--k", type=_positive, metavar="N", help="how many passages to look at (default: by corpus size)")
     why.add_argument("--json", action="store_true", help="print the explanation as JSON")
     why.set_defaults(run=_why)
 

@@ -29,12 +29,13 @@ class Features:
     """What is known of an answer; every number grows with plausibility."""
 
     score: float  # logit of the best span over "not here"
+    skim_score: float  # logit, as in ScoredSpan
     similarity: float  # of the passage that holds the answer, as its Hit has it
     sentence_overlap: float  # share of the question's terms that the answer's own sentence has
 
 
 def features(question: str, answers: Sequence[Answer], hits: Sequence[Hit]) -> list[Features]:
-    """Describe every answer of one question, in their order; hits are the passages that were read, best first."""
+    """Describe every answer of one question, in their order; hits are the passages that were looked at, best first."""
     asked = {term for term in terms(question, _stemmer) if not term.startswith("#")}
     described = []
     for answer in answers:
@@ -43,6 +44,7 @@ def features(question: str, answers: Sequence[Answer], hits: Sequence[Hit]) -> l
         described.append(
             Features(
                 score=answer.score,
+                skim_score=answer.skim_score,
                 similarity=max((hit.similarity for hit in holding), default=0.0),
                 sentence_overlap=_share(asked, place.context),
             )

@@ -99,6 +99,7 @@ class ScoredSpan:
     document: Document
     span: Span
     score: float  # logit: start + end, minus the same sum for "not here"; 0: as likely as no answer; higher is better
+    skim_score: float = 0.0  # by a smaller reader, of its best span that overlaps this one; 0 where none has skimmed
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,7 @@ class Answer:
     citations: tuple[Citation, ...]
     as_of: AsOf | None = None  # of the best citation; only the sides of a disagreement have it
     plausibility: float | None = None  # whatever other answers there are: what the threshold is for; not in the JSON
+    skim_score: float = 0.0  # of its best span, as in ScoredSpan; not in the JSON
 
     @property
     def text(self) -> str:
@@ -272,7 +274,7 @@ class Reply:
     no_answer: NoAnswer | None
     manifest: Manifest
     timings_ms: dict[str, float]  # retrieve, read, total
-    hits: tuple[Hit, ...] = field(default=(), repr=False)  # what was read; not part of the JSON
+    hits: tuple[Hit, ...] = field(default=(), repr=False)  # what was looked at; not in the JSON
 
     @property
     def answer(self) -> Answer | None:

@@ -1,7 +1,12 @@
-"""A question and passages -> scored spans, with an extractive question-answering model."""
+"""A question and passages -> scored spans, with extractive question-answering models.
+
+The shipped reader is two: a small one skims every passage, and the large one reads those that promise most. A span has
+a score from each, and what both like is likelier right than what either does.
+"""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from operator import itemgetter
 from pathlib import Path
@@ -17,6 +22,9 @@ from qa.datatypes import Passage, ScoredSpan, Span
 from qa.decode import best_spans
 
 DEFAULT_READER = str(Path(__file__).parent / "reader_model")
+SKIMMER = "skimmer"  # the folder, in a reader's, of the smaller one that skims for it
+READ_WHOLE = 4  # passages that are read after skimming, at most
+PROMISE = 6.0  # logits: further behind the best passage, by its best span when skimmed, none is read
 MAX_LENGTH = 192  # word pieces of question + passage in one window, as in training
 STRIDE = 48  # word pieces that neighbouring windows of a long passage share
 MAX_QUESTION = 64  # word pieces; of a longer question, or a long conversation, only the end is read
@@ -34,7 +42,10 @@ class Window(NamedTuple):
 
 
 class Reader:
-    """A span reader: any transformers checkpoint for question answering that has a fast tokenizer."""
+    """A span reader: any transformers checkpoint for question answering that has a fast tokenizer.
+
+    If its folder holds another in `skimmer`, that one skims all passages, and this one reads the most promising only.
+    """
 
     def __init__(self, name: str = DEFAULT_READER, *, runtime: Literal["compiled", "torch"] = "compiled") -> None:
         """Name the checkpoint: the shipped one, a folder, or a hub name. Its weights are loaded when first used.
@@ -50,6 +61,9 @@ class Reader:
         self.name = "quotewise-reader" if name == DEFAULT_READER else name
         self.fingerprint = fingerprint(self.folder)
         self.runtime = runtime
+        skimmer = self.folder / SKIMMER
+        skims = skimmer.is_dir() or name == DEFAULT_READER  # if that one has lost its own, it says so
+        self._skimmer = Reader(str(skimmer), runtime=runtime) if skims else None
         self._tokenizing = threading.Lock()  # a tokenizer's truncation is set for all threads
 
     @cached_property
@@ -60,19 +74,33 @@ class Reader:
         return network(f"reader-{self.fingerprint}", partial(_checkpoint, self.folder), exact=False)
 
     def read(self, question: str, passages: Sequence[Passage], *, k: int = 3) -> list[ScoredSpan]:
-        """Return up to k spans of every passage, best first over all of them.
+        """Return up to k spans of every passage that is not only skimmed, best first over all of them.
 
         A span's score is its start and end logit minus the same sum for "not here" in the same window, so scores
         compare across passages: 0 means as likely as no answer, higher is better. Spans are of one sentence, and in it
         of whole words and whole grapheme clusters; those of one window do not overlap.
         """
-        if not passages:
-            return []
-        windows = self._windows(question, passages)
-        spans: list[ScoredSpan] = []
-        for at, start, end in sorted(self._logits(windows), key=itemgetter(0)):  # so that ties keep one order
-            spans += _spans(passages[windows[at].passage], windows[at].encoding, start, end, k=k)
+        if self._skimmer:
+            skimmed = self._skimmer._offered(question, passages, k=k)
+            read = _promising(skimmed)
+            offered = self._offered(question, [passages[at] for at in read], k=k)
+            spans = [
+                replace(span, skim_score=_skim_score(span, skimmed[at]))
+                for at, found in zip(read, offered, strict=True)
+                for span in found
+            ]
+        else:
+            spans = [span for found in self._offered(question, passages, k=k) for span in found]
         return sorted(spans, key=lambda span: -span.score)
+
+    def _offered(self, question: str, passages: Sequence[Passage], *, k: int) -> list[list[ScoredSpan]]:
+        """Up to k spans of every window of each passage, in the order of passages."""
+        offered: list[list[ScoredSpan]] = [[] for _ in passages]
+        windows = self._windows(question, passages) if passages else []
+        for at, start, end in sorted(self._logits(windows), key=itemgetter(0)):  # so that ties keep one order
+            number, encoding = windows[at]
+            offered[number] += _spans(passages[number], encoding, start, end, k=k)
+        return offered
 
     def _windows(self, question: str, passages: Sequence[Passage]) -> list[Window]:
         tokenizer = self._network.tokenizer
@@ -139,6 +167,24 @@ def _checkpoint(folder: Path) -> Source:
     known = getattr(model.config, "type_vocab_size", 0) > 1  # mpnet and others know no token types
     inputs = INPUTS if known else INPUTS[:2]
     return Source(StartsAndEnds(model), inputs, tokenizer.backend_tokenizer, {})
+
+
+def _promising(skimmed: Iterable[Sequence[ScoredSpan]]) -> list[int]:
+    """The numbers of the passages to read, the most promising first, of the spans that each offered when skimmed."""
+    promises = [(max(span.score for span in found), number) for number, found in enumerate(skimmed) if found]
+    best = sorted(promises, key=lambda one: (-one[0], one[1]))[:READ_WHOLE]
+    return [number for promise, number in best if promise >= best[0][0] - PROMISE]
+
+
+def _skim_score(span: ScoredSpan, skimmed: Sequence[ScoredSpan]) -> float:
+    """The best score of what overlaps a span, of the spans its passage offered when skimmed; else the worst of them.
+
+    No span that its window did not offer can have had a better score than the worst one offered, of at least two.
+    """
+    return max(
+        (other.score for other in skimmed if other.span.overlaps(span.span)),
+        default=min(other.score for other in skimmed),
+    )
 
 
 def _spans(passage: Passage, encoding: Any, start: Logits, end: Logits, *, k: int) -> list[ScoredSpan]:

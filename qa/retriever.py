@@ -34,7 +34,7 @@ PROBE_TOLERANCE = 1e-3  # of any of its first values; other machines and runtime
 
 
 def default_k(n_passages: int) -> int:
-    """How many passages to read when nobody says: all of a very small corpus, then slowly more as it grows.
+    """How many passages to look at when nobody says: all of a very small corpus, then slowly more as it grows.
 
     >>> [default_k(n) for n in (4, 30, 1000, 100_000)]
     [4, 8, 12, 16]

@@ -20,7 +20,7 @@ Step = Literal[
     "not_in_documents",
     "filtered_out",
     "not_retrieved",
-    "not_read",  # its passage was, but no span of it was offered
+    "not_read",  # its passage was skimmed only, or no span of it was offered
     "null_won",  # a span was offered, and "not here" was as likely or likelier
     "outscored",
     "below_threshold",
@@ -39,7 +39,7 @@ class Explanation:
     step: Step  # the one at which it was lost
     places: tuple[Citation, ...]  # where the documents hold it, in order
     rank: int | None  # of the first passage that holds some of it, from 1; None: in no document
-    read: int  # how many passages were read
+    read: int  # how many passages the reader looked at
     passages: int  # how many there are
     score: float | None  # logit over "not here" of the best span that shares a character with it; None: not offered
     plausibility: float | None  # of the answer that cites it; None: no such answer, or no calibration
@@ -152,8 +152,9 @@ def to_text(explanation: Explanation) -> str:
     said = {
         "not_in_documents": f'No document holds "{e.expected}": check the wording, or add the document.',
         "filtered_out": "Its document is not among those that may answer.",
-        "not_retrieved": f"Its passage was not read: read more with --k {e.rank}, or ask in words nearer the text.",
-        "not_read": f"It is not among the spans that the reader offered; {first}. Ask in words nearer the text.",
+        "not_retrieved": f"Its passage was not looked at: try --k {e.rank}, or ask in words nearer the text.",
+        "not_read": f"Its passage was skimmed only, since others promised more, or it is not among the spans that the "
+        f"reader offered; {first}. Ask in words nearer the text.",
         "null_won": f'{offered}, but "not here" won in its passage; {first}. Ask in words nearer the text.',
         "outscored": f"{offered}, but {first}.",
         "below_threshold": f"{offered}; {first}, below the threshold of {e.threshold:.2f}.",
@@ -165,7 +166,7 @@ def to_text(explanation: Explanation) -> str:
         lines.append(f"searched as: {e.resolved_question}")
     lines += [f"in {p.document.document_id}, characters {p.span.start}-{p.span.end}: {p.context}" for p in e.places[:3]]
     if e.rank:
-        lines.append(f"its passage came {e.rank} of {e.passages}; {e.read} were read")
+        lines.append(f"its passage came {e.rank} of {e.passages}; {e.read} were looked at")
     return "".join(f"{escape_terminal(line)}\n" for line in lines)
 
 

@@ -34,6 +34,12 @@ def test_merge_joins_the_same_value_of_two_documents_into_one_answer_with_two_ci
     assert (merged[0].score, merged[0].confidence, merged[0].value) == (3.0, None, "946 corrupt fugitives")
 
 
+def test_merge_takes_both_scores_from_the_best_place() -> None:
+    spans = [replace(span(A, "946", 1.0), skim_score=9.0), replace(span(B, "946", 3.0), skim_score=-2.0)]
+    (merged,) = merge(spans, limit=5)
+    assert (merged.score, merged.skim_score) == (3.0, -2.0)
+
+
 def test_merge_cites_no_further_place_that_is_rather_not_there() -> None:
     assert texts_of(merge([span(A, "946", 3.0), span(B, "946", -0.5)], limit=5)) == [[("a.txt", "946")]]
 

@@ -179,7 +179,7 @@ def test_ask_with_a_calibration_abstains_by_plausibility(documents: list[Any]) -
 
 
 def test_ask_answers_exactly_at_the_threshold(documents: list[Any]) -> None:
-    at = CALIBRATION.plausibility(Features(1.0, 0, 0))  # its score is 1
+    at = CALIBRATION.plausibility(Features(1.0, 0, 0, 0))  # its score is 1
     assert toy_assistant(documents, replace(CALIBRATION, threshold=at)).ask(CRANES).status == "answered"
 
 

@@ -22,7 +22,7 @@ from qa import cli
 from qa.assistant import Assistant
 from qa.datatypes import Reply
 from qa.documents import NoDocumentsError
-from qa.reader import DEFAULT_READER, Reader
+from qa.reader import DEFAULT_READER, SKIMMER, Reader
 
 INDEX_FILES = (
     *("CURRENT", "manifest.json", "documents.json", "documents.txt", "words.json", "passages.i8", "passages.faiss"),
@@ -290,12 +290,15 @@ READER_DAMAGE = MODEL_DAMAGE | {
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("damage", READER_DAMAGE)
-def test_a_damaged_reader_is_named(folder: Path, index: Path, tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize(
+    ("damage", "part"), [*((damage, ".") for damage in READER_DAMAGE), *((damage, SKIMMER) for damage in MODEL_DAMAGE)]
+)
+def test_a_damaged_reader_is_named(tmp_path: Path, damage: str, part: str) -> None:
     break_it, said = READER_DAMAGE[damage]
-    place = copied_model(Path(DEFAULT_READER), tmp_path / "reader")
+    whole = copied_model(Path(DEFAULT_READER), tmp_path / "reader")
+    place = whole / part
     break_it(place)
-    reader = Reader(str(place))
+    reader = Reader(str(whole))
     with pytest.raises(ModelNotFoundError) as caught:
         reader.read("How many cranes?", toy_passages())
     message = str(caught.value)
@@ -426,7 +429,7 @@ def test_odd_documents_are_found_and_quoted_exactly(
     reply = assistant.ask(question)
     assert document_id in {hit.passage.document.document_id for hit in reply.hits}
     assert_exact(reply, folder)
-    for hit in reply.hits:  # what was read is as exact as what is shown
+    for hit in reply.hits:  # what was looked at is as exact as what is shown
         source = (folder / hit.passage.document.document_id).read_bytes().decode("utf-8")
         assert source[hit.passage.span.start : hit.passage.span.end] == hit.passage.text
 

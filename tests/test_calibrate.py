@@ -39,7 +39,7 @@ def asked(number: int, seed: int = 0) -> list[Outcome]:
         scores = random.normal(0, 3, size=3)
         right = int(scores.argmax()) if random.random() < 1 / (1 + np.exp(-scores.max() + 2)) else -1
         candidates = [
-            Candidate(Features(float(score), random.random(), 0.5), at == right, ANSWER)
+            Candidate(Features(float(score), 0.0, random.random(), 0.5), at == right, ANSWER)
             for at, score in enumerate(scores)
         ]
         rows.append(Outcome(tuple(candidates), answerable=right >= 0))
@@ -86,7 +86,7 @@ def disputed(number: int, seed: int = 0) -> list[list[Outcome]]:
             for at, count in enumerate((101, figure))
         ]
         first, other = (
-            Candidate(Features(3.0 - at, 0.5, 0.5), at == 0 or both, Answer("", 3.0 - at, None, (places[at],)))
+            Candidate(Features(3.0 - at, 0.0, 0.5, 0.5), at == 0 or both, Answer("", 3.0 - at, None, (places[at],)))
             for at in (0, 1)
         )
         corpora[row % 10].append(Outcome((other, first), answerable=True))
@@ -132,7 +132,7 @@ def test_fit_rivalry_refuses_corpora_that_never_differ() -> None:
 
 def test_fit_leaves_out_what_hardly_ever_comes_first() -> None:
     rows = asked(500)
-    misleading = Candidate(Features(-9.0, 9.0, 0.5), right=False, answer=ANSWER)
+    misleading = Candidate(Features(-9.0, 0.0, 9.0, 0.5), right=False, answer=ANSWER)
     assert fit([replace(row, candidates=(*sorted_by_score(row)[:2], misleading)) for row in rows]) == fit(
         [replace(row, candidates=sorted_by_score(row)[:2]) for row in rows]
     )

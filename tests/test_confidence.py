@@ -16,7 +16,7 @@ from qa.datatypes import Document, Hit, Passage, ScoredSpan, Span
 
 HARBOUR = document("harbour.txt", "The harbour has 12 cranes. Ilse Brandt runs it.")
 SURVEY = document("survey.txt", "The harbour has 15 cranes and 3 boats.")
-PLAIN = Features(score=1.0, similarity=0.5, sentence_overlap=0.5)
+PLAIN = Features(score=1.0, skim_score=1.0, similarity=0.5, sentence_overlap=0.5)
 UNIT = st.floats(0.01, 0.99)
 CALIBRATION = Calibration("reader-1", {"score": 0.7, "similarity": 0.2}, -0.6, 0.41, 1.0, 0.0)
 
@@ -36,16 +36,16 @@ def described(question: str, *spans: ScoredSpan) -> list[Features]:
 
 def test_features_of_two_answers_are_as_worked_by_hand() -> None:
     # the question's terms: harbour, crane, brandt; "How many ... has" are small words but "many", which no text has
-    first, second = described(
-        "How many cranes has Brandt's harbour?", span(HARBOUR, "12", 3.0), span(SURVEY, "15", 1.0)
-    )
+    skimmed = replace(span(HARBOUR, "12", 3.0), skim_score=-1.0)
+    first, second = described("How many cranes has Brandt's harbour?", skimmed, span(SURVEY, "15", 1.0))
     asked = 5  # many, crane, brandt, s, harbour
     assert first == Features(
         score=3.0,
+        skim_score=-1.0,
         similarity=0.6,
         sentence_overlap=pytest.approx(2 / asked),  # crane, harbour
     )
-    assert (second.score, second.similarity) == (1.0, 0.9)
+    assert (second.score, second.skim_score, second.similarity) == (1.0, 0.0, 0.9)
     assert second.sentence_overlap == pytest.approx(2 / asked)
 
 

@@ -24,7 +24,7 @@ LIBRARIES = [place for place in sys.path if Path(place).name in ("site-packages"
 DATA = (  # besides Python files
     "qa/*.css",
     "qa/*.json",
-    "qa/reader_model/*",
+    "qa/reader_model/**/*",
     "qa/training/*.md",
     "qa/training/*.toml",
     "eval/*.jsonl",
@@ -79,7 +79,7 @@ def test_wheel_holds_the_packages_their_data_and_nothing_else(tree: Path, wheel:
         notes = {name.split(".dist-info/")[1] for name in archive.namelist() if ".dist-info/" in name}
     packages = ("qa", "qa/training", "embeddings", "eval")
     expected = {path.relative_to(tree).as_posix() for package in packages for path in (tree / package).glob("*.py")}
-    expected |= {path.relative_to(tree).as_posix() for pattern in DATA for path in tree.glob(pattern)}
+    expected |= {path.relative_to(tree).as_posix() for pattern in DATA for path in tree.glob(pattern) if path.is_file()}
     expected |= {f"qa/{path.relative_to(tree).as_posix()}" for path in tree.glob("seeds/*.txt")}
     assert names == expected
     assert notes == {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "licenses/LICENSE"}
@@ -93,6 +93,7 @@ def test_wheel_holds_the_packages_their_data_and_nothing_else(tree: Path, wheel:
         "qa/reader_model/model-00002-of-00002.safetensors",
         "qa/reader_model/config.json",
         "qa/reader_model/tokenizer.json",
+        "qa/reader_model/skimmer/model.safetensors",
         "qa/calibration.json",
         "qa/chat.css",
         "eval/questions.jsonl",
