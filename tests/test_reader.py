@@ -16,6 +16,7 @@ from strategies import texts, thorough
 from tokenizers import Tokenizer
 from toys import document
 
+from embeddings.encoder import ModelNotFoundError
 from embeddings.runtime import INPUTS, Outputs
 from qa.answers import cite
 from qa.chunking import chunk_document, split_sentences
@@ -178,6 +179,14 @@ def test_only_what_promises_most_is_read_and_every_span_has_both_scores(seed: in
     for span in spans:
         (at,) = (at for at, passage in enumerate(passages) if passage.document is span.document)
         assert span.skim_score == _skim_score(span, skimmed[at])
+
+
+def test_a_shipped_reader_that_has_lost_its_skimmer_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    assert Reader(str(tmp_path))._skimmer is None  # one of yours needs none
+    monkeypatch.setattr("qa.reader.DEFAULT_READER", str(tmp_path))
+    with pytest.raises(ModelNotFoundError, match=r"skimmer': it is not a folder here"):
+        Reader(str(tmp_path))
 
 
 def test_a_reader_without_a_skimmer_reads_all() -> None:
