@@ -21,7 +21,7 @@ from embeddings.runtime import INPUTS, Outputs
 from qa.answers import cite
 from qa.chunking import chunk_document, split_sentences
 from qa.datatypes import Passage, ScoredSpan, Span
-from qa.reader import DEFAULT_READER, MAX_QUESTION, PROMISE, READ_WHOLE, Reader, _promising, _skim_score
+from qa.reader import DEFAULT_READER, MAX_QUESTION, PROMISE, READ_WHOLE, SKIMMER, Reader, _promising, _skim_score
 
 
 class Guessing:
@@ -190,7 +190,7 @@ def test_a_shipped_reader_that_has_lost_its_skimmer_says_so(tmp_path: Path, monk
 
 
 def test_a_reader_without_a_skimmer_reads_all() -> None:
-    alone = GuessingReader(str(Path(DEFAULT_READER) / "skimmer"))
+    alone = GuessingReader(str(Path(DEFAULT_READER) / SKIMMER))
     passages = [chunk_document(document(f"{at}.txt", f"In {at} the clerk counted boats."))[0] for at in range(9)]
     spans = alone.read("who?", passages, k=1)
     assert {span.document for span in spans} == {passage.document for passage in passages}
