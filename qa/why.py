@@ -20,7 +20,8 @@ Step = Literal[
     "not_in_documents",
     "filtered_out",
     "not_retrieved",
-    "not_read",  # its passage was skimmed only, or no span of it was offered
+    "not_read",  # its passage was skimmed only
+    "not_offered",  # its passage was read, and other spans of it were offered
     "null_won",  # a span was offered, and "not here" was as likely or likelier
     "outscored",
     "below_threshold",
@@ -97,7 +98,7 @@ def explain(
     elif rank is None or rank > len(found.hits):
         step = "not_retrieved"
     elif not spans:
-        step = "not_read"
+        step = "not_offered" if _was_read(found, places) else "not_read"
     else:
         step = _decided(found, assistant.decide(question, found).answers, spans[0], citing)
     return Explanation(
@@ -127,6 +128,15 @@ def _touches(document: Document, span: Span, places: Sequence[Citation]) -> bool
     return any(place.document is document and place.span.overlaps(span) for place in places)
 
 
+def _was_read(found: Findings, places: Sequence[Citation]) -> bool:
+    """Whether one of the passages that hold these places was read, not skimmed only: those give a span at least."""
+    return any(
+        _touches(hit.passage.document, hit.passage.span, places)
+        and any(span.document is hit.passage.document and hit.passage.span.contains(span.span) for span in found.spans)
+        for hit in found.hits
+    )
+
+
 def _decided(found: Findings, shown: Sequence[Answer], best: ScoredSpan, citing: Sequence[Answer]) -> Step:
     """What became of an expected text that was offered: its best span, and the candidates that cite it."""
     cited = _first_places(citing)
@@ -153,8 +163,9 @@ def to_text(explanation: Explanation) -> str:
         "not_in_documents": f'No document holds "{e.expected}": check the wording, or add the document.',
         "filtered_out": "Its document is not among those that may answer.",
         "not_retrieved": f"Its passage was not looked at: try --k {e.rank}, or ask in words nearer the text.",
-        "not_read": f"Its passage was skimmed only, since others promised more, or it is not among the spans that the "
-        f"reader offered; {first}. Ask in words nearer the text.",
+        "not_read": f"Its passage was skimmed only, since others promised more; {first}. Ask in words nearer the text.",
+        "not_offered": f"Its passage was read, but it is not among the spans offered; {first}. Ask in words nearer the "
+        "text.",
         "null_won": f'{offered}, but "not here" won in its passage; {first}. Ask in words nearer the text.',
         "outscored": f"{offered}, but {first}.",
         "below_threshold": f"{offered}; {first}, below the threshold of {e.threshold:.2f}.",

@@ -144,7 +144,7 @@ def sorted_by_score(row: Outcome) -> tuple[Candidate, ...]:
 
 @pytest.mark.parametrize(
     ("kind", "number", "documents", "unanswerable"),
-    [("corpora", 32, 5, (15, 25)), ("disagreements", 16, 5, (4, 4)), ("inquiries", 72, 6, (21, 27))],
+    [("corpora", 32, 5, (15, 25)), ("disagreements", 16, 5, (4, 4)), ("inquiries", 36, 6, (21, 27))],
 )
 def test_own_stories_are_of_some_documents_which_hold_the_answers_as_whole_words(
     kind: str, number: int, documents: int, unanswerable: tuple[int, int], tmp_path: Path
@@ -163,7 +163,8 @@ def test_own_stories_are_of_some_documents_which_hold_the_answers_as_whole_words
 
 
 def test_own_stories_are_trained_on_by_nobody() -> None:
-    trained = " ".join(path.read_text(encoding="utf-8") for path in OWN.rglob("*.jsonl"))
+    lines = [line for path in OWN.rglob("*.jsonl") for line in path.read_text(encoding="utf-8").split("\n") if line]
+    trained = {paragraph for line in lines for paragraph in json.loads(line)["context"].splitlines()}
     for path in OWN.rglob("*.json"):
         for text in json.loads(path.read_text(encoding="utf-8"))["documents"].values():
-            assert not [line for line in text.splitlines() if len(line) > 80 and json.dumps(line)[1:-1] in trained]
+            assert not [line for line in text.splitlines() if len(line) > 80 and line in trained]

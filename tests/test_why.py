@@ -56,8 +56,19 @@ def test_a_passage_that_was_not_read() -> None:
 
 def test_a_passage_in_which_the_reader_saw_no_such_answer() -> None:
     found = explain(toy_assistant(toy_documents()), QUESTION, "Ilse Brandt")  # names are no answer to "how many"
-    assert (found.step, found.score, found.plausibility) == ("not_read", None, None)
-    assert 'not among the spans that the reader offered; "12" came first' in to_text(found)
+    assert (found.step, found.score, found.plausibility) == ("not_offered", None, None)
+    assert 'was read, but it is not among the spans offered; "12" came first' in to_text(found)
+
+
+def test_a_passage_that_was_skimmed_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    assistant = toy_assistant(toy_documents())
+    reads = assistant.reader.read
+    monkeypatch.setattr(
+        assistant.reader, "read", lambda question, passages, **how: reads(question, passages[:1], **how)
+    )
+    found = explain(assistant, QUESTION, "Jon Aas")
+    assert (found.step, found.read, found.score) == ("not_read", 3, None)
+    assert 'was skimmed only, since others promised more; "12" came first' in to_text(found)
 
 
 def test_an_answer_than_which_not_here_was_likelier() -> None:
@@ -139,7 +150,7 @@ def test_the_text_is_safe_for_a_terminal() -> None:
 def test_the_command_prints_text_or_json(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setattr(cli, "_assistant", lambda arguments: toy_assistant(toy_documents()))
     assert cli.main(["why", QUESTION, "--expect", "Ilse Brandt", "--doc", "harbour.txt"]) == 0
-    assert capsys.readouterr().out.startswith("not read: ")
+    assert capsys.readouterr().out.startswith("not offered: ")
     assert cli.main(["why", QUESTION, "--expect", "12", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert (printed["step"], printed["places"][0]["quote"], printed["first"]["text"]) == ("shown", "12", "12")

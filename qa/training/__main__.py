@@ -32,6 +32,8 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     config = tomllib.loads(arguments.config.read_text())
+    if not arguments.measure and not (arguments.base and (arguments.base / "config.json").exists()):
+        parser.error("--base must name the folder of all-mpnet-base-v2; qa/training/README.md says where to get it")
     arguments.run.mkdir(parents=True, exist_ok=True)
 
     def measure(checkpoint: Path) -> None:
@@ -41,18 +43,13 @@ def main() -> None:
     if arguments.measure:
         measure(arguments.measure)
         return
-    if not arguments.base or not (arguments.base / "config.json").exists():
-        parser.error("--base must name the folder of all-mpnet-base-v2; qa/training/README.md says where to get it")
     tokenizer = AutoTokenizer.from_pretrained(arguments.base)
 
     def load(mix: str) -> Features:
         stored = arguments.run / f"features-{mix}.npz"
         if not stored.exists():
-            wanted = config["mixes"][mix]
-            examples = training_examples(arguments.data, wanted, config["augment"])
-            arrays: dict[str, Any] = features(
-                examples, tokenizer, max_length=wanted["max_length"], stride=wanted["stride"]
-            )
+            examples = training_examples(arguments.data, config["mixes"][mix], config["augment"])
+            arrays: dict[str, Any] = features(examples, tokenizer, **config["windows"])
             np.savez(arguments.run / "scratch.npz", **arrays)
             os.replace(arguments.run / "scratch.npz", stored)
         return dict(np.load(stored))

@@ -2,9 +2,9 @@
 
 Four kinds of development corpora, on none of which the shipped reader was trained: small running stories of five
 articles, those in `DATA/corpora` and this project's own in `questions/corpora`; affairs of six passages whose questions
-were written before the text that answers them, in `questions/inquiries`, some of each; corpora made here from SQuAD's
-development titles (with unanswerable twins and questions about other titles); and the development half of the
-evaluation questions. The regressions are fitted on all but the last, the threshold is chosen on the running stories and
+were written before the text that answers them, half of `questions/inquiries` (its `.json` files; the others are trained
+on), some of each; corpora made here from SQuAD's development titles (with unanswerable twins and questions about other
+titles); and the development half of the evaluation questions. The regressions are fitted on all but the last, the threshold is chosen on the running stories and
 the development half: the lowest at which the wanted share of unanswerable questions is refused.
 
 What tells the sides of a disagreement is fitted on all running stories, and on more of this project's own in
@@ -46,7 +46,7 @@ from qa.training.prepare import (
 REFUSED = 0.87  # share of unanswerable questions that must be refused at the threshold: 0.85, and a margin for others
 CONTENDERS = 2  # best-scored candidates of a question that are fitted on: further ones hardly ever come first
 ALARMS = 0.02  # share of the answerable questions without a disagreement that may be shown one: few, for each misleads
-INQUIRIES = 40  # questions asked of each affair of `questions/inquiries`, so that these do not outnumber all others
+INQUIRIES = 80  # questions asked of each affair of `questions/inquiries`: they do not outnumber all others
 PARTS = 10
 NAMES = tuple(Features.__dataclass_fields__)
 Gold = tuple[str, int, str]  # document_id, start, text

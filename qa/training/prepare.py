@@ -29,7 +29,17 @@ MEASURING_ONLY = frozenset(
     {"squadshifts_new_wiki", "clapnq_dev", "chroma_quotes", "quotesum_dev", "mtrag_un", "canard_dev", "selqa"}
 )
 MAX_QUESTION_CHARS = 400  # the rest of a longer question is cut off
-OF_AFFAIRS = ("stories", "affairs", "allusions", "whereabouts", "counterparts", "rivals", "excerpts", "contenders")
+OF_AFFAIRS = (
+    "stories",
+    "affairs",
+    "allusions",
+    "whereabouts",
+    "counterparts",
+    "rivals",
+    "excerpts",
+    "contenders",
+    "inquiries",
+)
 DRAWN = 300  # contexts looked through for a similar one
 OWN = Path(__file__).parent / "questions"
 STOP_WORDS = frozenset(
