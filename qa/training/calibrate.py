@@ -2,10 +2,11 @@
 
 Four kinds of development corpora, on none of which the shipped reader was trained: small running stories of five
 articles, those in `DATA/corpora` and this project's own in `questions/corpora`; affairs of six passages whose questions
-were written before the text that answers them, half of `questions/inquiries` (its `.json` files; the others are trained
-on), some of each; corpora made here from SQuAD's development titles (with unanswerable twins and questions about other
-titles); and the development half of the evaluation questions. The regressions are fitted on all but the last, the threshold is chosen on the running stories and
-the development half: the lowest at which the wanted share of unanswerable questions is refused.
+were written before the text that answers them, some of each (the `.json` files of `questions/inquiries`; the others are
+trained on); corpora made here from SQuAD's development titles (with unanswerable twins and questions about other
+titles); and the development half of the evaluation questions. The regressions are fitted on all but the last, the
+threshold is chosen on the running stories and the development half: the lowest at which the wanted share of
+unanswerable questions is refused.
 
 What tells the sides of a disagreement is fitted on all running stories, and on more of this project's own in
 `questions/disagreements`, whose documents give different figures for one thing and like figures for others.
