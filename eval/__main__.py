@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from eval.dataset import HALVES, Example, check_examples, read_examples
 from eval.report import CEILINGS, ReadGold, Report, below_floors, evaluate, markdown_table
+from qa.cli import shipped_documents
 from qa.datatypes import Corpus, Document, Span
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 QUESTIONS = Path(__file__).with_name("questions.jsonl")
 FLOORS = Path(__file__).with_name("floors.toml")
-SEEDS = Path(__file__).parent.parent / "seeds"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         help="calibration: what the confidence is worth; check: only the labels",
     )
     parser.add_argument("--questions", type=Path, default=QUESTIONS, metavar="FILE", help="default: the shipped ones")
-    parser.add_argument("--docs", type=Path, default=SEEDS, metavar="DIR", help="default: the shipped articles")
+    parser.add_argument(
+        "--docs", type=Path, default=shipped_documents(), metavar="DIR", help="default: the shipped articles"
+    )
     parser.add_argument("--half", choices=(*HALVES, "all"), default="all", help="which questions to ask")
     parser.add_argument(
         "--out",

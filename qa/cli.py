@@ -1,7 +1,7 @@
 """The command `qa`: ask, ask --batch, why, verify, index, chat. Reads arguments and prints; the work is done elsewhere.
 
 Exit codes: 0 answered or abstained cleanly, or every quote verified; 1 failure; 2 bad usage; 3 `index --strict` left a
-text out. Messages go to stderr, one line, saying what to do.
+file out, or a part of one. Messages go to stderr, one line, saying what to do.
 """
 
 import argparse
@@ -117,20 +117,18 @@ def _parser() -> argparse.ArgumentParser:
     models = _Parser(add_help=False)
     models.add_argument("--index", type=Path, metavar="DIR", help="where the index lives (default: your cache folder)")
     models.add_argument("--encoder", metavar="NAME", help="a sentence-transformers model (default: the shipped one)")
-    documents = _Parser(add_help=False)
-    documents.add_argument(
+    reading = _Parser(add_help=False)
+    reading.add_argument(
         "--docs", type=Path, metavar="DIR", help="the documents (default: those of --index, or five shipped articles)"
     )
-    reading = _Parser(add_help=False, parents=[documents])
     reading.add_argument("--reader", metavar="NAME", help="a question-answering checkpoint (default: the shipped one)")
 
     selecting = _Parser(add_help=False)
     pattern = "answer only from such documents, as in 'reports/*' (may be repeated)"
     selecting.add_argument("--only", action="append", default=[], metavar="PATTERN", help=pattern)
-    selecting.add_argument(
-        "--since", type=_bound, default="", metavar="DAY", help="whose date is known and not earlier"
-    )
-    selecting.add_argument("--until", type=_bound, default="", metavar="DAY", help="whose date is known and not later")
+    dated = "only from documents that are known to date from then or {} (2014, 2014-12 or 2014-12-31)"
+    selecting.add_argument("--since", type=_bound, default="", metavar="DAY", help=dated.format("later"))
+    selecting.add_argument("--until", type=_bound, default="", metavar="DAY", help=dated.format("earlier"))
 
     ask = commands.add_parser("ask", parents=[models, reading, selecting], help="answer a question, or a file of them")
     ask.add_argument("question", nargs="?", help="the question, in quotation marks")
@@ -151,7 +149,8 @@ def _parser() -> argparse.ArgumentParser:
     why.add_argument("--json", action="store_true", help="print the explanation as JSON")
     why.set_defaults(run=_why)
 
-    verify = commands.add_parser("verify", parents=[documents], help="check that the quotes of a reply still stand")
+    verify = commands.add_parser("verify", help="check that the quotes of a reply still stand")
+    verify.add_argument("--docs", type=Path, metavar="DIR", help="the documents (default: the five shipped articles)")
     verify.add_argument("reply", type=Path, metavar="REPLY.json", help="what ask --json printed or ask --batch wrote")
     verify.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     verify.set_defaults(run=_verify)
@@ -159,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     index = commands.add_parser(
         "index",
         parents=[models],
-        usage="qa index [update | status | verify | repair] DIR [--report FILE] [--include PATTERN] ... (see --help)",
+        usage="qa index [update | status | verify | repair] DIR [--report FILE] [--include PATTERN] [options]",
         help="read a folder of documents and build its index anew, or look after it",
         description="Build the index of a folder anew; or bring it up to date (update), compare it with the folder "
         "(status), check every byte of it (verify), or go back to its newest whole state (repair). A single word is "
@@ -208,6 +207,8 @@ def _ask(arguments: argparse.Namespace) -> int:
         arguments.parser.error('expected a question, as in: qa ask "How many are at large?", or --batch FILE')
     if (arguments.batch is None) != (arguments.out is None):
         arguments.parser.error("--batch FILE and --out FILE go together")
+    if arguments.batch is not None and arguments.json:
+        arguments.parser.error("--batch writes JSON in any case; leave --json out")
     if arguments.batch is not None:
         return _ask_batch(arguments)
     if not arguments.question.strip():
@@ -287,7 +288,7 @@ def _batch_row(line: bytes) -> dict[str, Any]:
     if not isinstance(row, dict) or "id" not in row or "question" not in row:
         raise ValueError('expected {"id": ..., "question": "..."}')
     clean_question(row["question"])
-    history = row.get("history") or []
+    history = [] if row.get("history") is None else row["history"]
     check_history(history)
     return {"id": row["id"], "question": row["question"], "history": history}
 
@@ -350,7 +351,8 @@ def _index(arguments: argparse.Namespace) -> int:
     place = arguments.index or default_index(folder)
     if not action or action == ["update"]:
         return _index_build(arguments, folder, place, rebuild=not (action or arguments.update))
-    if arguments.update or arguments.strict or arguments.include or arguments.exclude or arguments.report:
+    options = ("update", "strict", "include", "exclude", "report", "encoder")
+    if any(getattr(arguments, option) for option in options):
         arguments.parser.error(f"{action[0]} takes no option but --index")
     return INDEX_ACTIONS[action[0]](arguments, folder, place)
 

@@ -99,7 +99,9 @@ class ScoredSpan:
     document: Document
     span: Span
     score: float  # logit: start + end, minus the same sum for "not here"; 0: as likely as no answer; higher is better
-    skim_score: float = 0.0  # by a smaller reader, of its best span that overlaps this one; 0 where none has skimmed
+    skim_score: float = (
+        0.0  # by a smaller reader, its best span that overlaps this one, else its worst; 0: none skimmed
+    )
 
 
 @dataclass(frozen=True)
@@ -282,7 +284,7 @@ class Reply:
         return self.answers[0] if self.answers else None
 
     def to_dict(self, format: str = "quotewise") -> Any:  # noqa: A002
-        """The reply as the JSON contract of the README has it, a dictionary, or in another format of `qa/formats.py`.
+        """The reply as the JSON contract of docs/json.md has it, a dictionary, or in another format of `qa/formats.py`.
 
         Raises ValueError if there is no such format.
         """

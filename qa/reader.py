@@ -24,7 +24,7 @@ from qa.decode import best_spans
 DEFAULT_READER = str(Path(__file__).parent / "reader_model")
 SKIMMER = "skimmer"  # the folder, in a reader's, of the smaller one that skims for it
 READ_WHOLE = 4  # passages that are read after skimming, at most
-PROMISE = 6.0  # logits: further behind the best passage, by its best span when skimmed, none is read
+PROMISE = 6.0  # logits: a passage is read if its best span when skimmed is at most so far behind the best
 MAX_LENGTH = 192  # word pieces of question + passage in one window, as in training
 STRIDE = 48  # word pieces that neighbouring windows of a long passage share
 MAX_QUESTION = 64  # word pieces; of a longer question, or a long conversation, only the end is read
@@ -74,7 +74,7 @@ class Reader:
         return network(f"reader-{self.fingerprint}", partial(_checkpoint, self.folder), exact=False)
 
     def read(self, question: str, passages: Sequence[Passage], *, k: int = 3) -> list[ScoredSpan]:
-        """Return up to k spans of every passage that is not only skimmed, best first over all of them.
+        """Return up to k spans of every window of each passage that is not only skimmed, best first over all of them.
 
         A span's score is its start and end logit minus the same sum for "not here" in the same window, so scores
         compare across passages: 0 means as likely as no answer, higher is better. Spans are of one sentence, and in it
@@ -179,7 +179,7 @@ def _promising(skimmed: Iterable[Sequence[ScoredSpan]]) -> list[int]:
 def _skim_score(span: ScoredSpan, skimmed: Sequence[ScoredSpan]) -> float:
     """The best score of what overlaps a span, of the spans its passage offered when skimmed; else the worst of them.
 
-    No span that its window did not offer can have had a better score than the worst one offered, of at least two.
+    What a window did not offer scored no better than the worst that it did.
     """
     return max(
         (other.score for other in skimmed if other.span.overlaps(span.span)),

@@ -40,7 +40,7 @@ class Explanation:
     step: Step  # the one at which it was lost
     places: tuple[Citation, ...]  # where the documents hold it, in order
     rank: int | None  # of the first passage that holds some of it, from 1; None: in no document
-    read: int  # how many passages the reader looked at
+    looked_at: int  # how many passages: some of them were read, the others skimmed only
     passages: int  # how many there are
     score: float | None  # logit over "not here" of the best span that shares a character with it; None: not offered
     plausibility: float | None  # of the answer that cites it; None: no such answer, or no calibration
@@ -177,7 +177,7 @@ def to_text(explanation: Explanation) -> str:
         lines.append(f"searched as: {e.resolved_question}")
     lines += [f"in {p.document.document_id}, characters {p.span.start}-{p.span.end}: {p.context}" for p in e.places[:3]]
     if e.rank:
-        lines.append(f"its passage came {e.rank} of {e.passages}; {e.read} were looked at")
+        lines.append(f"its passage came {e.rank} of {e.passages}; {e.looked_at} were looked at")
     return "".join(f"{escape_terminal(line)}\n" for line in lines)
 
 

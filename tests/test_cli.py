@@ -132,6 +132,7 @@ def test_ask_passes_k_on(run: Run) -> None:
         (["ask", "x" * 2_001], "the question has 2,001 characters; ask it in at most 2,000"),
         (["ask", CRANES, "--batch", "b.jsonl", "--out", "o.jsonl"], "expected a question"),
         (["ask", "--batch", "b.jsonl"], "--batch FILE and --out FILE go together"),
+        (["ask", "--batch", "b.jsonl", "--out", "o.jsonl", "--json"], "--batch writes JSON in any case"),
         (["ask", CRANES, "--out", "o.jsonl"], "--batch FILE and --out FILE go together"),
         (["ask", CRANES, "--k", "0"], "expected a whole number of at least 1, got '0'"),
         (["ask", CRANES, "--k", "-1"], "--k"),

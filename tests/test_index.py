@@ -376,6 +376,7 @@ def test_looking_after_an_index_uses_the_place_in_the_cache(run: Run, folder: Pa
         (["repair"], "expected a folder after repair, as in: qa index repair DIR"),
         (["verify", "documents", "--strict"], "verify takes no option but --index"),
         (["status", "documents", "--include", "*.md"], "status takes no option but --index"),
+        (["repair", "documents", "--encoder", "other"], "repair takes no option but --index"),
     ],
 )
 def test_index_explains_bad_usage(run: Run, words: list[str], said: str) -> None:

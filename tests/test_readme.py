@@ -1,18 +1,27 @@
-"""README.md says nothing that is not so: its Python prints what it shows, its commands and options exist."""
+"""README.md and docs/json.md say nothing that is not so: what they show is printed, what they name exists."""
 
 import argparse
+import json
 import os
 import re
 import subprocess
 import sys
+from functools import reduce
 from itertools import pairwise
+from operator import getitem
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+from toys import HARBOUR, document, toy_assistant, toy_documents
 
 from qa import cli
+from qa.chunking import sentence_around
+from qa.datatypes import Answer, AsOf, Citation, NoAnswer, Reason, Span
+from qa.documents import read_document
 
 ROOT = Path(__file__).parent.parent
+CRANES = Citation(document("harbour.txt", HARBOUR), Span(16, 25), Span(0, 26))
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
@@ -119,3 +128,34 @@ def test_readme_has_no_gap_left_to_fill() -> None:
 def test_readme_links_to_files_that_exist() -> None:
     links = re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", BLOCK.sub("", readme()))
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def shown_replies() -> list[Any]:
+    """The JSON blocks of docs/json.md: a reply, a side of a disagreement, a refusal's reason."""
+    text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    return [json.loads(block.group(2)) for block in BLOCK.finditer(text) if block.group(1) == "json"]
+
+
+def test_the_shown_replies_have_the_keys_of_real_ones() -> None:
+    answered, side, refused = shown_replies()
+    reply = toy_assistant(toy_documents()).ask("How many cranes has the harbour?").to_dict()
+    assert (reply["status"], reply["no_answer"]) == (answered["status"], answered["no_answer"])
+    for path in ([], ["answers", 0], ["answers", 0, "citations", 0], ["manifest"], ["timings_ms"]):
+        real, shown = (reduce(getitem, path, whole) for whole in (reply, answered))
+        assert list(real) == list(shown)
+    time = AsOf("as of November 2014", "2014-11")
+    assert list(side) == list(Answer("39", 6.2, 0.61, (CRANES,), as_of=time).to_dict())
+    assert side["as_of"] == time.to_dict()
+    assert list(refused) == list(NoAnswer("below_threshold", 0.32, 0.11).to_dict())
+
+
+def test_the_shown_reply_quotes_its_document() -> None:
+    (citation,) = shown_replies()[0]["answers"][0]["citations"]
+    document = read_document(ROOT / "seeds" / citation["document_id"], citation["document_id"])
+    span = Span(citation["start"], citation["end"])
+    assert citation == Citation(document, span, sentence_around(document, span)).to_dict()
+
+
+def test_every_reason_of_a_refusal_is_explained() -> None:
+    text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set(get_args(Reason))

@@ -10,6 +10,7 @@ from toys import FERRY, HARBOUR, document, toy_assistant, toy_documents
 from qa import cli
 from qa.confidence import Calibration, Features
 from qa.documents import Selection
+from qa.followup import Turn
 from qa.why import explain, to_text
 
 ALL_SURE = Calibration("toy", dict.fromkeys(Features.__dataclass_fields__, 0.0), 1.0, 0.5, 1.0, 0.0)
@@ -21,7 +22,7 @@ LATER = document("later.txt", "In 2016 they counted. The harbour has 15 cranes."
 
 def test_an_answer_that_is_shown() -> None:
     found = explain(toy_assistant(toy_documents()), QUESTION, "12  CRANES")
-    assert (found.step, found.rank, found.read, found.passages) == ("shown", 1, 3, 3)
+    assert (found.step, found.rank, found.looked_at, found.passages) == ("shown", 1, 3, 3)
     assert [place.quote for place in found.places] == ["12 cranes"]
     assert (found.score, found.plausibility, found.threshold) == (1.0, None, 0.0)
     assert found.first is not None
@@ -48,7 +49,7 @@ def test_words_whose_document_may_not_answer() -> None:
 
 def test_a_passage_that_was_not_read() -> None:
     found = explain(toy_assistant(toy_documents()), QUESTION, "Jon Aas", k=1)
-    assert (found.step, found.read) == ("not_retrieved", 1)
+    assert (found.step, found.looked_at) == ("not_retrieved", 1)
     assert found.rank is not None
     assert found.rank > 1
     assert f"--k {found.rank}" in to_text(found)
@@ -67,7 +68,7 @@ def test_a_passage_that_was_skimmed_only(monkeypatch: pytest.MonkeyPatch) -> Non
         assistant.reader, "read", lambda question, passages, **how: reads(question, passages[:1], **how)
     )
     found = explain(assistant, QUESTION, "Jon Aas")
-    assert (found.step, found.read, found.score) == ("not_read", 3, None)
+    assert (found.step, found.looked_at, found.score) == ("not_read", 3, None)
     assert 'was skimmed only, since others promised more; "12" came first' in to_text(found)
 
 
@@ -78,6 +79,12 @@ def test_an_answer_than_which_not_here_was_likelier() -> None:
     assert 'with a score of -1.0, but "not here" won in its passage; "300" came first' in text
     alone = explain(toy_assistant(toy_documents()), "How many boats sank?", "40")  # no other one is offered
     assert (alone.step, alone.score) == ("null_won", -1.0)
+
+
+def test_a_follow_up_is_explained_with_what_went_before() -> None:
+    history = [Turn(question="How many cranes has the harbour?", answer="12")]
+    found = explain(toy_assistant(toy_documents()), "And who runs it?", "Ilse Brandt", history=history)
+    assert (found.step, found.resolved_question) == ("shown", f"{QUESTION} 12. And who runs it?")
 
 
 def test_an_answer_that_another_one_outscored() -> None:

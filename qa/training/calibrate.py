@@ -130,7 +130,7 @@ def made_corpora(
 ) -> Iterator[tuple[Path, list[Question]]]:
     """Write up to 25 contexts of each of some titles as documents of one corpus; yield it with its questions.
 
-    A third of a corpus's questions belong to other titles: about something its documents do not hold.
+    Ten questions beside up to 30 of a corpus's own belong to other titles: about something its documents do not hold.
     """
     rng = random.Random(seed)
     by_title: dict[str, list[Example]] = defaultdict(list)
