@@ -27,23 +27,23 @@ SUPPORT = 0.0  # a further place counts as saying it only if its span beats "not
 def merge(spans: Sequence[ScoredSpan], *, limit: int) -> list[Answer]:
     """Merge the spans of one question into at most limit answers, best first; their confidence is None.
 
-    Spans that overlap in a document are one place, and the best of them speaks for it. Places with the same
-    value are one answer, unless what stands before it bounds one; places beyond the best one must have a score above
+    Spans that overlap in a document are one place, and the best of them speaks for it. Places that all say the
+    same are one answer, unless what stands before it bounds one; places beyond the best one must have a score above
     SUPPORT to be cited.
     """
     places: list[ScoredSpan] = []
     for span in sorted(spans, key=lambda s: (-s.score, s.document.document_id, s.span.start)):
         if not any(span.document is p.document and span.span.overlaps(p.span) for p in places):
             places.append(span)
-    groups: list[tuple[str, list[ScoredSpan]]] = []
+    groups: list[list[tuple[str, ScoredSpan]]] = []
     for place in places:
         value = _said(place)
-        group = next((members for name, members in groups if same_value(name, value)), None)
+        group = next((one for one in groups if all(same_value(other, value) for other, _ in one)), None)
         if group is None:
-            groups.append((value, [place]))
+            groups.append([(value, place)])
         elif place.score > SUPPORT:
-            group.append(place)
-    return [_answer(members) for _, members in groups[:limit]]
+            group.append((value, place))
+    return [_answer([place for _, place in members]) for members in groups[:limit]]
 
 
 def _answer(places: Sequence[ScoredSpan]) -> Answer:

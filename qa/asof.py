@@ -36,11 +36,15 @@ _LONE_DAY = (  # its capital tells May from what one may do; "in May 10 people" 
 _COUNT = r"(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|several|some|few|couple of|\d{1,2})"
 _PERIOD = r"(?:day|week|month|year|decade|century|centurie)s?"
 _RELATIVE = (
-    rf"\b(?:(?:last|this|next) (?:year|month|week|{_SEASON}|{_WEEKDAY})|(?:on|by|since|until) {_WEEKDAY}|yesterday|"
-    rf"today|tomorrow|so far|to date|at present|currently|recently|the year before|"
+    rf"\b(?:(?:last|this|next) (?:year|month|week|quarter|decade|{_SEASON}|{_WEEKDAY}|{_MONTH})|"
+    rf"(?:on|by|since|until) {_WEEKDAY}|yesterday|today|tomorrow|now|so far|to date|at present|currently|recently|"
+    rf"(?:the|a) year before|"
     rf"{_COUNT} {_PERIOD} (?:ago|earlier|later)|the (?:previous|following) {_PERIOD}|"
     rf"(?:(?:over|in|during) )?the (?:past|last|next) (?:{_COUNT} )?{_PERIOD})\b"
 )
+_OPEN_WORD = r"\b(?:since|after|before|until|till|from|prior to)"  # a time after it is open on a side
+_OPEN_BEFORE = re.compile(rf"{_OPEN_WORD}\s+$", re.IGNORECASE)
+_OPEN = re.compile(_OPEN_WORD, re.IGNORECASE)
 _PATTERNS = [re.compile(one, re.IGNORECASE) for one in (_RANGE, rf"\b{_DATE}", _LONE_YEAR, _LONE_DAY, _RELATIVE)]
 _LEADS_TO_A_YEAR = re.compile(  # the end of what stands before a figure
     rf"(?:^|[(\[,;:–—.!?\"“]|(?:^|[.?!] )(?:and|(?:what|how) about)|"
@@ -56,6 +60,7 @@ _FOLLOWS_A_YEAR = re.compile(  # the words that are no nouns; before a noun a fi
     r"both|each|every|another|some|more|most|almost|one|two|three|four|five|six|seven|eight|nine|ten)\b)"
 )
 _OPENS_A_SENTENCE = re.compile(r"\bIn (?:19|20)(?!00)\d\d$")  # no count, whatever follows: "In 2014 police said"
+COMMA = 40  # characters that a comma between a quote and a time counts for
 _WITHIN, _MEETS, _UNKNOWN, _APART = range(4)  # how a side's time lies to the wanted one
 
 
@@ -69,9 +74,14 @@ def as_of(citation: Citation) -> AsOf | None:
             return None
         earlier = sentence_around(document, Span(len(before) - 1, len(before)))
         found = times(document.slice(earlier), earlier.start)
-    quote = citation.span
-    nearest = min(found, key=lambda one: max(one[0].start - quote.end, quote.start - one[0].end), default=None)
+    nearest = min(found, key=lambda one: _distance(document.text, citation.span, one[0]), default=None)
     return nearest[1] if nearest else None
+
+
+def _distance(text: str, quote: Span, time: Span) -> int:
+    """How far a time stands from a quote, in characters; a comma between them counts as many."""
+    between = text[min(quote.end, time.end) : max(quote.start, time.start)]
+    return len(between) + COMMA * len(re.findall(r"[,;]", between))
 
 
 def times(text: str, start: int = 0) -> list[tuple[Span, AsOf]]:
@@ -85,7 +95,8 @@ def times(text: str, start: int = 0) -> list[tuple[Span, AsOf]]:
         for match in pattern.finditer(text):
             span = Span(match.start() + start, match.end() + start)
             if _is_time(match) and not any(span.overlaps(other) for other, _ in found):
-                found.append((span, AsOf(match.group(), _value(match))))
+                opened = _OPEN_BEFORE.search(text[max(0, match.start() - 12) : match.start()])
+                found.append((span, AsOf((opened[0] if opened else "") + match.group(), _value(match))))
     return sorted(found, key=lambda one: one[0].start)
 
 
@@ -147,8 +158,8 @@ def _rank(given: tuple[str, str] | None, wanted: tuple[str, str]) -> int:
 
 
 def _days(time: AsOf | None) -> tuple[str, str] | None:
-    """The first and the last day of a time, comparable as texts; None if it is relative, or there is none."""
-    if time is None or time.relative:
+    """The first and the last day of a time, comparable as texts; None if it is relative, open, or there is none."""
+    if time is None or time.relative or (_OPEN.match(time.text) and "/" not in time.value):
         return None
     parts = time.value.split("/")
     return parts[0] + "-01-01"[len(parts[0]) - 4 :], parts[-1] + "-12-31"[len(parts[-1]) - 4 :]

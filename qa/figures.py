@@ -16,16 +16,17 @@ _ONES = (
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _SMALL_NUMBERS = {**{word: n for n, word in enumerate(_ONES)}, **{word: 20 + 10 * n for n, word in enumerate(_TENS)}}
 _TIMES = {"dozen": 12, "hundred": 100}
-_POWERS = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-_SHORT_POWERS = {"k": 3, "m": 6, "mln": 6, "bn": 9}
+_POWERS = {"thousand": 3, "lakh": 5, "million": 6, "crore": 7, "billion": 9, "trillion": 12}
+_SHORT_POWERS = {"k": 3, "m": 6, "mn": 6, "mln": 6, "bn": 9, "tn": 12}
 _UNITS = {  # what it is measured in -> how that is written, as whole words
     "%": r"%|per ?cent",
     "percentage point": r"percentage points?",
-    "dollar": r"(?:us|u\.s\. ?)?\$|(?:us )?dollars?|usd",
+    "dollar": r"(?:us|u\.s\. ?)?\$|(?:us |u\.s\.? )?dollars?|usd",
     "euro": r"€|euros?|eur",
     "pound": r"£|pounds?|gbp",
-    "yuan": r"¥|yuan|renminbi|rmb",
-    "cent": r"pence|cents?",
+    "yuan": r"yuan|renminbi|rmb|cny",  # "¥" may be yen
+    "penny": r"pence|penny|pennies",
+    "cent": r"cents?",
     **{unit: f"{unit}s?" for unit in "year month week day hour minute degree mile hectare".split()},
     "foot": r"feet|foot|ft",
     "metre": r"met(?:re|er)s?",
@@ -39,11 +40,13 @@ _IN = {"year": ("month", 12), "week": ("day", 7), "hour": ("minute", 60), "kilom
 # The figure itself. Wherever one of these words may stand, a word boundary follows.
 _WORD = "|".join([*_SMALL_NUMBERS, *_TIMES, *_POWERS])
 _MULTIPLE = "|".join([*_TIMES, *_POWERS, *_SHORT_POWERS])
+_DIGITS = r"(?:\d+(?:,\d{2,3})*,\d{3}(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+"
+_CURRENCY = r"(?:[a-z.]{0,4}[$€£¥₹₩₽]|\b(?:usd|eur|gbp|rmb|cny)(?![a-z]))"
 _FIGURE = re.compile(  # "1,200", "31 million", "$118m" from its digits on, "thirty-nine", "half a dozen"
-    rf"(?:\bhalf (?:an? )?(?=(?:{_MULTIPLE})\b)|(?<![^\W_])\d+(?:,\d+)*(?:\.\d+)?|\b(?:{_WORD})\b)"
+    rf"(?:\bhalf (?:an? )?(?=(?:{_MULTIPLE})\b)|(?<![^\W_])(?:{_DIGITS})|\b(?:{_WORD})\b)"
     rf"(?:(?:[ -]?|(?<=d) and |(?<=lion) and )(?:{_WORD}|{'|'.join(_SHORT_POWERS)})\b)*"
 )
-_FIGURE_FIRST = re.compile(rf"(?:[a-z.]{{0,4}}[$€£¥])? ?(?:{_FIGURE.pattern})")  # a value that begins with its figure
+_FIGURE_FIRST = re.compile(rf"{_CURRENCY}? ?(?:{_FIGURE.pattern})")  # a value that begins with its figure
 _LEFT_OVER = re.compile(  # words of a number that is none of ours: "two [thirds]", "two and a [half] million"
     r"\b(?:half|halves|(?:dozen|hundred|thousand|million|billion|trillion)s|quarters?|"
     r"(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)s?)\b"
@@ -58,28 +61,30 @@ _BOUND = (  # the figure is a round one, one that is not passed, one that is
     r"\b(?:(?P<rough>about|around|some|nearly|almost|roughly|approximately|circa|estimated|close to|"
     r"(?:just|slightly|(?:a )?little) (?:over|under|above|below|(?:more|less|fewer) than))|"
     r"(?P<most>(?:fewer|less|lower|smaller|shorter|younger) than|under|below|up to|at most|maximum of|"
-    r"(?:no|not) (?:more|higher|greater) than|as (?:many|much) as)|"
+    r"(?:no|not) (?:more|higher|greater) than|as (?:many|much) as|maximum)|"
     r"(?P<least>(?:more|greater|higher|larger|longer|older) than|over|above|exceeding|upwards? of|in excess of|"
-    r"at least|minimum of|(?:no|not) (?:fewer|less|lower) than)) (?:an? )?"
+    r"at least|minimum of|(?:no|not) (?:fewer|less|lower) than|as few as|minimum)) (?:an? )?"
 ).replace(" ", r"\s+")
 _SIGN = r"(?:(?<!\w)[-\u2212]|\bminus\s+)"
 _BOUND_BEFORE = re.compile(rf"{_BOUND}$")  # "more than ", "a maximum of "
 _SIGN_BEFORE = re.compile(rf"{_SIGN}$")  # "-", "minus "
-_SYMBOL_BEFORE = re.compile(r"([a-z.]{0,4}[$€£¥]) ?$")  # "us$"
+_SYMBOL_BEFORE = re.compile(rf"({_CURRENCY}) ?$")  # "us$"
 _BEFORE_QUOTE = re.compile(  # all of these, in a text as it was written: "nearly US$"
-    rf"(?:{_BOUND})?(?:{_SIGN}|(?:\b[a-z.]{{1,4}})?[$€£¥]\s?)?$", re.IGNORECASE
+    rf"(?:{_BOUND}|[<>≤≥]\s?)?(?:{_SIGN}|(?:\b[a-z.]{{1,4}})?[$€£¥₹₩₽]\s?|\b(?:usd|eur|gbp|rmb|cny)\s)?$",
+    re.IGNORECASE,
 )
 
 # What stands after the figure.
 _BOUND_AFTER = re.compile(
-    r"(?P<rough>\bor so)\b|(?P<most>\bor (?:less|fewer|under|below|younger)|\bat most)\b|"
-    r"(?P<least>(?:\b(?:or|and) (?:more|over|above|older|longer)|\bat least|^[ -]plus)\b|^\+)"
+    r"(?P<rough>\bor so)\b|(?P<most>\bor (?:less|fewer|under|below|younger|lower)|\bat most)\b|"
+    r"(?P<least>(?:\b(?:or|and) (?:more|over|above|older|longer|higher|greater)|\bat least|^[ -]plus)\b|^\+)"
 )
 _UNIT_AFTER = re.compile(  # a unit at once, perhaps with a word that makes it another: " square kilometres"
     r"^[ -]?(?:(?!(?:an?|the|per|of|in|or|and) )(?P<kind>[^\W\d_]+) )??"
     rf"(?P<unit>{'|'.join(_UNITS.values())})(?![^\W\d_])"
 )
-_MONEY = re.compile(r"dollar|euro|pound|yuan|[$€£¥]")
+_MONEY = re.compile(r"dollar|euro|pound|yuan|[$€£¥₹₩₽]")
+_VAGUE = re.compile(r"\b(?:several|few|many|couple of) $")  # "several hundred" is no 100
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,8 @@ def quantity(value: str) -> Quantity | None:
     written, before, after = figures[0][0], value[: figures[0].start()], value[figures[0].end() :]
     number = _number(written)
     pronoun = written == "one" and _PRONOUN.search(value)
-    if number is None or pronoun or _LEFT_OVER.search(f"{before} {after}"):
+    vague = written[0].isalpha() and _VAGUE.search(before)
+    if number is None or pronoun or vague or _LEFT_OVER.search(f"{before} {after}"):
         return None
     bound_after, after = _cut(_BOUND_AFTER, after)
     named, after = _cut(_UNIT_AFTER, after)
@@ -185,8 +191,8 @@ def _range(number: Decimal, bound: str | None) -> tuple[Decimal, Decimal]:
 def _number(written: str) -> Decimal | None:
     """A figure in digits or words: "1,200", "31 million", "thirty-nine"; None if the words make no one number."""
     total, part, last_power = Decimal(0), None, 99  # part: what is not multiplied by a power yet
-    for word in re.findall(r"\d[\d,.]*|[a-z]+", written):
-        if word[0].isdigit():
+    for word in re.findall(r"\.?\d[\d,.]*|[a-z]+", written):
+        if word[-1].isdigit():
             part = Decimal(word.replace(",", ""))
         elif word == "half":
             part = Decimal("0.5")

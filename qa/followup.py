@@ -18,10 +18,15 @@ OPENERS = ("and ", "but ", "so ", "what about", "how about")
 SMALL = frozenset(
     "a an the is are was were be been do does did of in on at to for by with from and or but so what who whom whose "
     "which when where why how many much long often far about any have has had not no yes ok please "
-    "after before since until during under than".split()
+    "after before since until during under than "
+    "you i me we us my your can could tell more explain thank thanks next".split()
 )
 DEFINING = re.compile(r"(?:who|what|where)(?:['’]s| (?:is|are|was|were)) ", re.IGNORECASE)
 BE = frozenset("is are was were be been".split())
+COUNTING = re.compile(r"how many (?:are|were|have|had)\b", re.IGNORECASE)  # of what, was said before
+FORMAL = re.compile(  # an "it" that stands for nothing; in "did it agree to" it is somebody
+    r"\bit (?:true|possible|likely|legal|clear|certain|known|right|wrong|take|cost) (?:that|to)\b", re.IGNORECASE
+)
 DETERMINERS = frozenset("a an the which whose many much any no some all most each every do does did".split())
 MOST_WORDS = 45  # of a resolved question: some 64 word pieces, as many as the reader reads
 ANSWER_WORDS = 12
@@ -59,12 +64,21 @@ def leans_on_history(question: str) -> bool:
     >>> leans_on_history("And how many of them came back?"), leans_on_history("Is there a treaty with Peru?")
     (True, False)
     """
-    if question.lower().startswith(OPENERS):
+    if question.lower().startswith(OPENERS) or COUNTING.match(question):
         return True
-    words = re.findall(r"[\w'’]+", question.lower() if question.isupper() else question)
-    if any(_refers_back(words, at) for at, word in enumerate(words) if word.lower() in REFERRING):
+    question = FORMAL.sub("", question.lower() if question.isupper() else question)
+    words = re.findall(r"[\w'’]+", question)
+    if any(_refers_back(words, at) for at, word in enumerate(words) if _is_referring(word)):
         return True
     return sum(map(_is_own, words)) < 2 and not (DEFINING.match(question) and _names(words))
+
+
+def _is_referring(word: str) -> bool:
+    return word.lower() in REFERRING and not _is_acronym(word)
+
+
+def _is_acronym(word: str) -> bool:
+    return len(word) > 1 and word.isupper()  # "IT" and "US" are no pronouns
 
 
 def _refers_back(words: Sequence[str], at: int) -> bool:
@@ -85,14 +99,14 @@ def _refers_back(words: Sequence[str], at: int) -> bool:
         case "its":
             return not (_names(before) or _nouns(before))
         case "their":
-            joined = "and" in before[1:]
+            joined = "and" in before[1:] or "many" in map(str.lower, before)
             return not (joined or any(noun.endswith("s") for noun in _nouns(before)))
     return True
 
 
 def _is_own(word: str) -> bool:
     """Whether a word says something by itself."""
-    return bool(word) and word.lower() not in SMALL and word.lower() not in REFERRING
+    return _is_acronym(word) or (bool(word) and word.lower() not in SMALL and word.lower() not in REFERRING)
 
 
 def _names(words: Sequence[str]) -> list[str]:

@@ -61,7 +61,7 @@ class Speller:
         ending = POSSESSIVE.search(typed)
         word = typed[: ending.start()] if ending else typed
         plain = _looked_up(word)
-        if len(word) < SHORTEST or word.isupper() or not plain.isascii():
+        if len(word) < SHORTEST or sum(map(str.isupper, word)) > 1 or not plain.isascii():
             return typed
         if plain in self._own or plain in self._english:
             return typed

@@ -19,12 +19,16 @@ MONTHS = "january|february|march|april|may|june|july|august|september|october|no
 
 # What does not count when texts are compared.
 _LEADING = re.compile(r"^(?:the|an?|in|on|at(?! least\b| most\b)|by|to|of|for|mrs?\.?|ms\.?)\s+")
+_FRACTIONS = {"½": ".5", "¼": ".25", "¾": ".75"}  # normalised, "1½" would be 11/2
+_POWERS_OF_UNITS = {"²": "square", "³": "cubic"}
+_COMPARISONS = {"<": "less than", ">": "more than", "≤": "at most", "≥": "at least"}
 _EDGES = " .,;:!?\"'“”‘()[]-–—"
 
 # Dates.
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
+_ISO = re.compile(r"^\d{4}-\d\d(?:-\d\d)?$")
 _DATE_WORD = re.compile(  # without one of these nothing is a date but a bare year
-    rf"\b(?:{MONTHS}|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b|^\d{{4}}-\d\d(?:-\d\d)?$"
+    rf"\b(?:{MONTHS}|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b|{_ISO.pattern}"
 )
 _PART_OF_DATE = re.compile(  # may stand in a date; only the first kind says something of it
     r"\b(early|mid|late|end|beginning|middle|spring|summer|autumn|fall|winter|before|after|since|until|till|from)\b-?"
@@ -49,18 +53,35 @@ def fold(text: str) -> str:
     >>> fold("The  United States,") == fold("united states")
     True
     """
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter)).replace("’", "'")
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", _spelt_out(text)).casefold())
+    plain = "".join(letter for letter in decomposed if not _unseen(letter)).replace("’", "'")
     plain = _stripped(" ".join(plain.split()))
     while (shorter := _stripped(_LEADING.sub("", plain))) != plain:  # what a small word leaves may be in quotes
         plain = shorter
-    whole = re.sub(r"(?<=\d),(?=\d{3})", "", plain)
+    whole = re.sub(r"(?<=\d),(?=(?:\d\d,)*\d{3}(?!\d))", "", plain)
     return plain if _YEAR.fullmatch(whole) else whole
 
 
+def _spelt_out(text: str) -> str:
+    """The text with the signs at its figures in digits or words, and without the marks of footnotes after them."""
+    text = re.sub(r"(\d?)([½¼¾])", lambda m: f"{m[1] or 0}{_FRACTIONS[m[2]]}", text)
+    text = re.sub(r"\b([kc]?m|ft)([²³])", lambda m: f"{_POWERS_OF_UNITS[m[2]]} {m[1]}", text)
+    text = re.sub(r"([<>≤≥]) ?(?=[\d.$€£¥])", lambda m: f"{_COMPARISONS[m[1]]} ", text)
+    return re.sub(r"(?<=\d)[¹²³⁰⁴-⁹]+", "", text)
+
+
+def _unseen(letter: str) -> bool:
+    return bool(unicodedata.combining(letter)) or unicodedata.category(letter) == "Cf"  # accents; soft hyphens
+
+
 def _stripped(text: str) -> str:
+    """The text without what stands at its edges, but for the sign and the point of a figure: "-5", "0.5%"."""
     plain = text.strip(_EDGES)
-    return f"-{plain}" if re.match(rf"[{re.escape(_EDGES)}]*(?<!\d)[-\u2212]\d", text) and plain[0].isdigit() else plain
+    if not plain[:1].isdigit():
+        return plain
+    edge = text[: text.index(plain)]
+    sign = "-" if re.search(r"[-\u2212\u2013]\.?$", edge) else ""
+    return f"{sign}0.{plain}" if re.search(r"(?<!\.)\.$", edge) else f"{sign}{plain}"
 
 
 def said(quote: str, before: str) -> str:
@@ -123,6 +144,12 @@ def date(value: str) -> Date | None:
         this if this == that else None
         for this, that in ((one.year, other.year), (one.month, other.month), (one.day, other.day))
     )
+    numbers = re.findall(r"\d+", plain)
+    short = sum(len(number) < 4 for number in numbers)
+    if not _ISO.match(plain) and (
+        short > 1 or len(numbers) > 2 or (day and not short) or (year and len(numbers) == short)
+    ):
+        return None  # "10-12 May 2014", "a Friday in May 2014", "May '68": the parser made something up
     return Date(year, month, day, words) if month and (day or year) and (year is None or year >= 1500) else None
 
 
@@ -170,6 +197,10 @@ def _span_of_figures(value: str) -> str:
 def _names(value: str) -> list[str]:
     """A name, or both names where its initials follow it: "world health organization (who"."""
     value = re.sub(r"\bu\.?s\.?a\b|\bunited states of america\b", "united states", value)
+    value = re.sub(r"\bu\.s\.(?=\s)", "us", value)
+    value = re.sub(r"(?<=\b[a-z]\.)(?=[a-z]\.)", " ", value) if " " in value else value  # "j.r.r. tolkien"
+    value = re.sub(r"(?<=[^\W\d_])-(?=[^\W\d_])", " ", value).replace("&", "and")
+    value = " ".join(re.sub(r"[\"“”]", " ", value).split())
     both = re.fullmatch(r"(.+?) \(([\w.]+)\)?", value)
     return [both[1], both[2]] if both and _initials(both[2], both[1]) else [value]
 

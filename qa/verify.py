@@ -97,10 +97,11 @@ def _verdict(claim: Claim, outcome: Outcome, document: Document | None, at: int 
 
 
 def _is_in_its_sentence(claim: Claim, text: str) -> bool:
-    """Whether the sentence stands in the text where the reply says, around the quote."""
+    """Whether the sentence stands in the text where the reply says, around the quote, and so does what is beside it."""
+    beside = text[: claim.start].endswith(claim.prefix) and text[claim.end :].startswith(claim.suffix)
     end = claim.context_start + len(claim.context)
     around = claim.context_start <= claim.start and claim.end <= end
-    return around and text[claim.context_start : end] == claim.context
+    return beside and around and text[claim.context_start : end] == claim.context
 
 
 def _likeliest(claim: Claim, text: str) -> int | None:

@@ -34,6 +34,13 @@ def test_merge_joins_the_same_value_of_two_documents_into_one_answer_with_two_ci
     assert (merged[0].score, merged[0].confidence, merged[0].value) == (3.0, None, "946 corrupt fugitives")
 
 
+def test_merge_joins_a_place_only_with_all_that_say_the_same() -> None:
+    dates = document("d.txt", "Signed on 12 May. Signed on 12 May 2014. Signed on 12 May 2015.")
+    first, second, third = "12 May", "12 May 2014", "12 May 2015"
+    merged = merge([span(dates, first, 3.0), span(dates, second, 2.0), span(dates, third, 1.0)], limit=5)
+    assert texts_of(merged) == [[("d.txt", first), ("d.txt", second)], [("d.txt", third)]]
+
+
 def test_merge_takes_both_scores_from_the_best_place() -> None:
     spans = [replace(span(A, "946", 1.0), skim_score=9.0), replace(span(B, "946", 3.0), skim_score=-2.0)]
     (merged,) = merge(spans, limit=5)

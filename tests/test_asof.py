@@ -45,6 +45,7 @@ def cited(text: str, quote: str) -> Citation:
         ("the 1500-member club, 2000-strong", []),
         ("In May 10 people came; on Thursdays they may 10 times.", []),
         ("Last year 680 came back; so far 12.", ["", ""]),
+        ("Last December it had 39, now 40", ["", ""]),
         ("In the 1990s 2,014 people paid $2015.", []),
         ("", []),
     ],
@@ -167,3 +168,29 @@ def test_a_disagreement_carries_its_times_and_a_question_with_a_time_settles_it(
     later = assistant.ask("And in 2016?", history=history)
     assert (later.status, [answer.text for answer in later.answers]) == ("answered", ["15"])
     assert "as_of" not in assistant.ask("How many cranes has the harbour?", k=1).to_dict()["answers"][0]
+
+
+@pytest.mark.parametrize(("quote", "time"), [("39", "2014"), ("48", "2015"), ("60", "2016")])
+def test_as_of_is_the_time_of_the_same_clause(quote: str, time: str) -> None:
+    found = as_of(cited("It had 39 members in 2014, 48 in 2015 and 60 in 2016.", quote))
+    assert found is not None
+    assert found.value == time
+
+
+@pytest.mark.parametrize(
+    ("question", "shown"),
+    [
+        ("How many members in 2016?", ["15", "12"]),  # what holds since 2014 may still hold
+        ("How many members after 2014?", ["12", "15"]),  # nor does the question say until when
+        ("How many members in 2013?", ["12", "15"]),
+    ],
+)
+def test_a_time_that_is_open_on_a_side_leaves_nothing_out(question: str, shown: list[str]) -> None:
+    texts = ("Since 2014 it has had 12 members.", "In 2016 it had 15 members.")
+    sides = [
+        Answer(q, 1.0, 0.5, (c,), as_of=as_of(c))
+        for t, q in zip(texts, ("12", "15"), strict=True)
+        for c in [cited(t, q)]
+    ]
+    assert [side.text for side in at_the_time(question, sides)] == shown
+    assert sides[0].as_of == AsOf("Since 2014", "2014")

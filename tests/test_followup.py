@@ -132,3 +132,28 @@ def test_check_history_says_which_turn_is_wrong(history: object, error: type[Exc
     with pytest.raises(error, match=says) as caught:
         check_history(history)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "question", ["Tell me more.", "Can you explain?", "How many were caught in 2016?", "Did it agree to pay?"]
+)
+def test_what_asks_about_nothing_of_its_own_leans(question: str) -> None:
+    assert leans_on_history(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is it true that Peru signed the treaty?",
+        "How long does it take to extradite a fugitive?",
+        "How many people lost their jobs?",
+        "What is IT security?",
+    ],
+)
+def test_a_word_that_refers_to_nothing_before_does_not_lean(question: str) -> None:
+    assert not leans_on_history(question)
+
+
+def test_a_word_of_thanks_is_no_topic() -> None:
+    history = [FIRST, Turn(question="Thank you!", answer="")]
+    assert resolve("Who said it?", history).startswith(FIRST["question"])

@@ -34,6 +34,7 @@ def test_a_slip_is_mended(speller: Speller, typed: str, meant: str) -> None:
         "What is a ferry's tonnage?",  # English, but not of the texts
         "Who is Xiuzhu Wandt?",  # a name that nobody knows is no slip
         "What does the OECB say?",
+        "What do the OECBs say?",
         "Who is on the most-wanted list?",
         "wer is itt",
         "Что сказал Brandt? 3000 naïve",

@@ -218,6 +218,8 @@ def test_a_file_that_became_a_copy_of_another_one_no_longer_holds_its_quote(fold
         {"context_start": 1},
         {"context": "Ilse Brandt runs the harbour.", "context_start": HARBOUR.index("Ilse")},  # real, but another one
         {"context": "The harbour", "context_start": 0},
+        {"prefix": "It is not true that the harbour has "},
+        {"suffix": " fewer"},
     ],
 )
 def test_an_exact_quote_in_a_sentence_that_is_not_its_own_is_changed(folder: Path, sentence: dict[str, Any]) -> None:
@@ -329,7 +331,8 @@ def test_every_verdict_is_what_a_slow_search_says(
         if cut(*around) or not cut(before, after)
     ]
     own = documents.get(name)
-    if own and own.source_sha256 == source and start in occurrences(quote, own.text):
+    beside = own and own.text[:start].endswith(around[0]) and own.text[start + len(quote) :].startswith(around[1])
+    if own and beside and own.source_sha256 == source and start in occurrences(quote, own.text):
         expected: tuple[str, str | None, int | None] = ("exact", name, start)
     elif not places:
         expected = ("missing", None, None)
