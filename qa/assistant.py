@@ -39,6 +39,7 @@ class Findings:
     """What a question met on its way, before anything was decided."""
 
     asked: str  # as it was searched
+    own_words: str  # the same without what was answered before: the time that it names is the asker's
     typed: str  # as it was asked, cleaned
     among: Selection | None  # the documents that might answer; None: all
     hits: tuple[Hit, ...]  # the passages that the reader looked at, best first
@@ -153,7 +154,7 @@ class Assistant:
         if len(sides) > 1:
             others = [answer for answer in candidates if answer not in sides]  # sides hold all, or each at its time
             sides = [replace(self._confident(side, others), as_of=as_of(side.citations[0])) for side in sides]
-            timely = at_the_time(found.asked, sides)
+            timely = at_the_time(found.own_words, sides)
             sides = timely if max(map(_strength, timely)) >= threshold else sides
         if len(sides) == 1:
             sides = [replace(sides[0], as_of=None)]
@@ -189,7 +190,9 @@ class Assistant:
             "read": 1000 * (done - retrieved),
             "total": 1000 * (done - begun),
         }
-        return Findings(asked, cleaned, among, tuple(hits), tuple(spans), tuple(candidates), timings)
+        without_answers = [Turn(question=turn["question"], answer="") for turn in history]
+        own_words = resolve(cleaned, without_answers)
+        return Findings(asked, own_words, cleaned, among, tuple(hits), tuple(spans), tuple(candidates), timings)
 
     def ask_many(
         self, questions: Sequence[str], *, k: int | None = None, histories: Sequence[Sequence[Turn]] | None = None

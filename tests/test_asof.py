@@ -167,6 +167,9 @@ def test_a_disagreement_carries_its_times_and_a_question_with_a_time_settles_it(
     history = [Turn(question="How many cranes did the harbour have in 2014?", answer="12")]
     later = assistant.ask("And in 2016?", history=history)
     assert (later.status, [answer.text for answer in later.answers]) == ("answered", ["15"])
+    opened = [Turn(question="When was the harbour opened?", answer="in 2014")]
+    both = assistant.ask("How many cranes has it?", history=opened)  # 2014 is no time that was asked for
+    assert (both.status, len(both.answers)) == ("conflicting", 2)
     assert "as_of" not in assistant.ask("How many cranes has the harbour?", k=1).to_dict()["answers"][0]
 
 
