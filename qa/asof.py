@@ -135,8 +135,9 @@ def _iso(written: str, *, year: str = "") -> str:
 def at_the_time(question: str, sides: Sequence[Answer]) -> list[Answer]:
     """The sides that may hold at the time the question names last, those that surely do first; all if none may.
 
-    A question that leans on earlier ones has them before it, so what it names last is its own. A side whose own words give
-    another time is left out; one that gives none, or a relative one, is kept, and so are all if the question's is.
+    A question that leans on earlier ones has them before it, so what it names last is its own. A side whose own
+    words give another time is left out; one that gives none, a relative or an open one, is kept, and so are all if the
+    question's is such.
     """
     named = times(question)
     wanted = _days(named[-1][1]) if named else None
