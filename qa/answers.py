@@ -38,12 +38,22 @@ def merge(spans: Sequence[ScoredSpan], *, limit: int) -> list[Answer]:
     groups: list[list[tuple[str, ScoredSpan]]] = []
     for place in places:
         value = _said(place)
-        group = next((one for one in groups if all(same_value(other, value) for other, _ in one)), None)
+        group = next((one for one in groups if _joins(value, [other for other, _ in one])), None)
         if group is None:
             groups.append([(value, place)])
         elif place.score > SUPPORT:
             group.append((value, place))
     return [_answer([place for _, place in members]) for members in groups[:limit]]
+
+
+def _joins(value: str, group: Sequence[str]) -> bool:
+    """Whether a value says the same as the first of a group and, if it is a date or a name, nothing else than any."""
+    if not same_value(group[0], value):
+        return False
+    given, others = reading(value), [reading(other) for other in group]
+    if isinstance(given, Date):
+        return not any(isinstance(one, Date) and given.excludes(one) for one in others)
+    return given is not None or all(same_value(other, value) for other in group)
 
 
 def _answer(places: Sequence[ScoredSpan]) -> Answer:

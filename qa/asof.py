@@ -7,6 +7,7 @@ reader knows to what.
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 from qa.chunking import sentence_around
 from qa.datatypes import Answer, AsOf, Citation, Span
@@ -36,14 +37,17 @@ _LONE_DAY = (  # its capital tells May from what one may do; "in May 10 people" 
 _COUNT = r"(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|several|some|few|couple of|\d{1,2})"
 _PERIOD = r"(?:day|week|month|year|decade|century|centurie)s?"
 _RELATIVE = (
-    rf"\b(?:(?:last|this|next) (?:year|month|week|quarter|decade|{_SEASON}|{_WEEKDAY}|{_MONTH})|"
-    rf"(?:on|by|since|until) {_WEEKDAY}|yesterday|today|tomorrow|now|so far|to date|at present|currently|recently|"
-    rf"(?:the|a) year before|"
+    rf"\b(?:(?:last|this|next) (?:year|month|week|{_SEASON}|{_WEEKDAY}|(?:quarter|decade)(?! of\b))|"
+    rf"(?:last|this|next) (?-i:(?=[A-Z])){_MONTH}|(?:on|by|since|until) {_WEEKDAY}|yesterday|today|tomorrow|"
+    rf"(?<!what is )now(?! (?:an?|the|clear|known|says?|said|believed?|thought|thinks?)\b)|"
+    rf"so far|to date|at present|currently|recently|(?:the|a) year before|"
     rf"{_COUNT} {_PERIOD} (?:ago|earlier|later)|the (?:previous|following) {_PERIOD}|"
     rf"(?:(?:over|in|during) )?the (?:past|last|next) (?:{_COUNT} )?{_PERIOD})\b"
 )
-_OPEN_WORD = r"\b(?:since|after|before|until|till|from|prior to)"  # a time after it is open on a side
-_OPEN_BEFORE = re.compile(rf"{_OPEN_WORD}\s+$", re.IGNORECASE)
+_OPEN_WORD = (  # a time after it is open on a side
+    r"\b(?:since|after|before|until|till|prior to)|(?:^|(?<=[,;:.] )|(?<=\())from"
+)
+_OPEN_BEFORE = re.compile(rf"(?:{_OPEN_WORD})\s+$", re.IGNORECASE)
 _OPEN = re.compile(_OPEN_WORD, re.IGNORECASE)
 _PATTERNS = [re.compile(one, re.IGNORECASE) for one in (_RANGE, rf"\b{_DATE}", _LONE_YEAR, _LONE_DAY, _RELATIVE)]
 _LEADS_TO_A_YEAR = re.compile(  # the end of what stands before a figure
@@ -60,6 +64,10 @@ _FOLLOWS_A_YEAR = re.compile(  # the words that are no nouns; before a noun a fi
     r"both|each|every|another|some|more|most|almost|one|two|three|four|five|six|seven|eight|nine|ten)\b)"
 )
 _OPENS_A_SENTENCE = re.compile(r"\bIn (?:19|20)(?!00)\d\d$")  # no count, whatever follows: "In 2014 police said"
+_OPENS_A_CLAUSE = re.compile(  # what stands before such a time, from the beginning of its sentence
+    r"(?:.*;)?\W*(?:(?:and|but) )?(?:(?:in|on|by|as|at|since|until|before|after|from|during|for)\b[^\d,;]{0,20})?",
+    re.IGNORECASE | re.DOTALL,
+)
 COMMA = 40  # characters that a comma between a quote and a time counts for
 _WITHIN, _MEETS, _UNKNOWN, _APART = range(4)  # how a side's time lies to the wanted one
 
@@ -74,14 +82,23 @@ def as_of(citation: Citation) -> AsOf | None:
             return None
         earlier = sentence_around(document, Span(len(before) - 1, len(before)))
         found = times(document.slice(earlier), earlier.start)
-    nearest = min(found, key=lambda one: _distance(document.text, citation.span, one[0]), default=None)
+        sentence = earlier
+    spans = [at for at, _ in found]
+    far = partial(_distance, document.text, citation.span, times=spans, start=sentence.start)
+    nearest = min(found, key=lambda one: far(one[0]), default=None)
     return nearest[1] if nearest else None
 
 
-def _distance(text: str, quote: Span, time: Span) -> int:
-    """How far a time stands from a quote, in characters; a comma between them counts as many."""
+def _distance(text: str, quote: Span, time: Span, *, times: Sequence[Span], start: int) -> int:
+    """How far a time stands from a quote, in characters; a comma between them counts as many, a semicolon as more.
+
+    Commas do not count after a time that opens the clause, if no other of the times stands between: "In 2014, 39".
+    """
     between = text[min(quote.end, time.end) : max(quote.start, time.start)]
-    return len(between) + COMMA * len(re.findall(r"[,;]", between))
+    last = time.end <= quote.start and not any(time.end <= one.start < quote.start for one in times)
+    opens = last and _OPENS_A_CLAUSE.fullmatch(text, start, time.start)
+    commas = 0 if opens else len(re.findall(r",(?!\d)", between))
+    return len(between) + COMMA * (commas + 3 * between.count(";"))
 
 
 def times(text: str, start: int = 0) -> list[tuple[Span, AsOf]]:
@@ -136,14 +153,14 @@ def at_the_time(question: str, sides: Sequence[Answer]) -> list[Answer]:
     """The sides that may hold at the time the question names last, those that surely do first; all if none may.
 
     A question that leans on earlier ones has them before it, so what it names last is its own. A side whose own
-    words give another time is left out; one that gives none, a relative or an open one, is kept, and so are all if the
-    question's is such.
+    words give another time is left out; one that gives none, or a relative one, is kept, and so are all if the
+    question's is relative or open on a side.
     """
     named = times(question)
     wanted = _days(named[-1][1]) if named else None
     if wanted is None:
         return list(sides)
-    ranks = [_rank(_days(side.as_of), wanted) for side in sides]
+    ranks = [_rank(_days(side.as_of, half_open=True), wanted) for side in sides]
     if min(ranks, default=_UNKNOWN) >= _UNKNOWN:
         return list(sides)
     return [sides[at] for rank, at in sorted(zip(ranks, range(len(sides)), strict=True)) if rank <= _UNKNOWN]
@@ -158,9 +175,18 @@ def _rank(given: tuple[str, str] | None, wanted: tuple[str, str]) -> int:
     return _WITHIN if wanted[0] <= given[0] and given[1] <= wanted[1] else _MEETS
 
 
-def _days(time: AsOf | None) -> tuple[str, str] | None:
-    """The first and the last day of a time, comparable as texts; None if it is relative, open, or there is none."""
-    if time is None or time.relative or (_OPEN.match(time.text) and "/" not in time.value):
+def _days(time: AsOf | None, *, half_open: bool = False) -> tuple[str, str] | None:
+    """The first and the last day of a time, comparable as texts; None if it is relative, or there is none.
+
+    A time that is open on a side has no such day there if `half_open` is set; if not, it is None.
+    """
+    if time is None or time.relative:
         return None
     parts = time.value.split("/")
-    return parts[0] + "-01-01"[len(parts[0]) - 4 :], parts[-1] + "-12-31"[len(parts[-1]) - 4 :]
+    first, last = parts[0] + "-01-01"[len(parts[0]) - 4 :], parts[-1] + "-12-31"[len(parts[-1]) - 4 :]
+    word = _OPEN.match(time.text)
+    if word is None or len(parts) > 1:
+        return first, last
+    if not half_open:
+        return None
+    return (first, "9999") if word[0].lower() in ("since", "after", "from") else ("0000", last)

@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 MAX_QUESTION_CHARS = 2000
 MAX_ANSWERS = 5
 NEAR_MISSES = 3
+BACK_TO = re.compile(r"\b(?:then|(?:that|the same) (?:day|week|month|year|time))\b", re.IGNORECASE)  # an earlier time
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Findings:
     """What a question met on its way, before anything was decided."""
 
     asked: str  # as it was searched
-    own_words: str  # the same without what was answered before: the time that it names is the asker's
+    own_words: str  # the same without what was answered before, unless that is meant: whose time is asked for
     typed: str  # as it was asked, cleaned
     among: Selection | None  # the documents that might answer; None: all
     hits: tuple[Hit, ...]  # the passages that the reader looked at, best first
@@ -191,7 +192,7 @@ class Assistant:
             "total": 1000 * (done - begun),
         }
         without_answers = [Turn(question=turn["question"], answer="") for turn in history]
-        own_words = resolve(cleaned, without_answers)
+        own_words = asked if BACK_TO.search(cleaned) else self.understood(cleaned, without_answers)
         return Findings(asked, own_words, cleaned, among, tuple(hits), tuple(spans), tuple(candidates), timings)
 
     def ask_many(

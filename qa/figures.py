@@ -40,7 +40,7 @@ _IN = {"year": ("month", 12), "week": ("day", 7), "hour": ("minute", 60), "kilom
 # The figure itself. Wherever one of these words may stand, a word boundary follows.
 _WORD = "|".join([*_SMALL_NUMBERS, *_TIMES, *_POWERS])
 _MULTIPLE = "|".join([*_TIMES, *_POWERS, *_SHORT_POWERS])
-_DIGITS = r"(?:\d+(?:,\d{2,3})*,\d{3}(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+"
+_DIGITS = r"(?:\d{1,3}(?:,\d{2,3}){0,6},\d{3}(?!\d)|\d+)(?:\.\d+)?|(?<![\w.])\.\d+"
 _CURRENCY = r"(?:[a-z.]{0,4}[$€£¥₹₩₽]|\b(?:usd|eur|gbp|rmb|cny)(?![a-z]))"
 _FIGURE = re.compile(  # "1,200", "31 million", "$118m" from its digits on, "thirty-nine", "half a dozen"
     rf"(?:\bhalf (?:an? )?(?=(?:{_MULTIPLE})\b)|(?<![^\W_])(?:{_DIGITS})|\b(?:{_WORD})\b)"
@@ -70,7 +70,8 @@ _BOUND_BEFORE = re.compile(rf"{_BOUND}$")  # "more than ", "a maximum of "
 _SIGN_BEFORE = re.compile(rf"{_SIGN}$")  # "-", "minus "
 _SYMBOL_BEFORE = re.compile(rf"({_CURRENCY}) ?$")  # "us$"
 _BEFORE_QUOTE = re.compile(  # all of these, in a text as it was written: "nearly US$"
-    rf"(?:{_BOUND}|[<>≤≥]\s?)?(?:{_SIGN}|(?:\b[a-z.]{{1,4}})?[$€£¥₹₩₽]\s?|\b(?:usd|eur|gbp|rmb|cny)\s)?$",
+    rf"(?:{_BOUND}|(?:(?:(?<=[^\s>] )|(?<=[(,;|\t]))[<>]|[≤≥])\s?)?"
+    rf"(?:{_SIGN}|(?:\b[a-z.]{{1,4}})?[$€£¥₹₩₽]\s?|\b(?:usd|eur|gbp|rmb|cny)\s)?$",
     re.IGNORECASE,
 )
 

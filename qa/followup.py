@@ -21,11 +21,17 @@ SMALL = frozenset(
     "after before since until during under than "
     "you i me we us my your can could tell more explain thank thanks next".split()
 )
-DEFINING = re.compile(r"(?:who|what|where)(?:['’]s| (?:is|are|was|were)) ", re.IGNORECASE)
+DEFINING = re.compile(
+    r"(?:who|what|where)(?:['’]s| (?:is|are|was|were)) |"
+    r"(?:please )?(?:(?:can|could) you )?(?:explain|tell (?:me|us) (?:more )?about) ",
+    re.IGNORECASE,
+)
+PLURALS = frozenset("people men women children police".split())
 BE = frozenset("is are was were be been".split())
 COUNTING = re.compile(r"how many (?:are|were|have|had)\b", re.IGNORECASE)  # of what, was said before
 FORMAL = re.compile(  # an "it" that stands for nothing; in "did it agree to" it is somebody
-    r"\bit (?:true|possible|likely|legal|clear|certain|known|right|wrong|take|cost) (?:that|to)\b", re.IGNORECASE
+    r"\bit (?:(?:true|possible|legal|clear|right|wrong|likely|certain|known) that|(?:possible|legal|take|cost) to)\b",
+    re.IGNORECASE,
 )
 DETERMINERS = frozenset("a an the which whose many much any no some all most each every do does did".split())
 MOST_WORDS = 45  # of a resolved question: some 64 word pieces, as many as the reader reads
@@ -64,7 +70,9 @@ def leans_on_history(question: str) -> bool:
     >>> leans_on_history("And how many of them came back?"), leans_on_history("Is there a treaty with Peru?")
     (True, False)
     """
-    if question.lower().startswith(OPENERS) or COUNTING.match(question):
+    if question.lower().startswith(OPENERS):
+        return True
+    if COUNTING.match(question) and sum(map(_is_own, re.findall(r"[\w'’]+", question))) < 3:
         return True
     question = FORMAL.sub("", question.lower() if question.isupper() else question)
     words = re.findall(r"[\w'’]+", question)
@@ -78,7 +86,7 @@ def _is_referring(word: str) -> bool:
 
 
 def _is_acronym(word: str) -> bool:
-    return len(word) > 1 and word.isupper()  # "IT" and "US" are no pronouns
+    return word in ("IT", "US", "WHO")  # no pronouns, in a question that is not all capitals
 
 
 def _refers_back(words: Sequence[str], at: int) -> bool:
@@ -99,8 +107,8 @@ def _refers_back(words: Sequence[str], at: int) -> bool:
         case "its":
             return not (_names(before) or _nouns(before))
         case "their":
-            joined = "and" in before[1:] or "many" in map(str.lower, before)
-            return not (joined or any(noun.endswith("s") for noun in _nouns(before)))
+            joined = "and" in before[1:]
+            return not (joined or any(noun.endswith("s") or noun in PLURALS for noun in _nouns(before)))
     return True
 
 

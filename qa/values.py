@@ -20,13 +20,17 @@ MONTHS = "january|february|march|april|may|june|july|august|september|october|no
 # What does not count when texts are compared.
 _LEADING = re.compile(r"^(?:the|an?|in|on|at(?! least\b| most\b)|by|to|of|for|mrs?\.?|ms\.?)\s+")
 _FRACTIONS = {"½": ".5", "¼": ".25", "¾": ".75"}  # normalised, "1½" would be 11/2
-_POWERS_OF_UNITS = {"²": "square", "³": "cubic"}
+_POWERS_OF_UNITS = {"²": "square", "2": "square", "³": "cubic", "3": "cubic"}
 _COMPARISONS = {"<": "less than", ">": "more than", "≤": "at most", "≥": "at least"}
 _EDGES = " .,;:!?\"'“”‘()[]-–—"
 
 # Dates.
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 _ISO = re.compile(r"^\d{4}-\d\d(?:-\d\d)?$")
+_CLOCK = re.compile(  # says nothing of the day
+    r"\b(?:at )?\d{1,2}(?:[:.]\d\d(?![\d.])(?: ?[ap]\.?m\b\.?)?| ?[ap]\.?m\b\.?)|\bat (?:noon|midnight)\b"
+)
+_SHORT_YEAR = re.compile(r"^\d{1,2}([ /-])[a-z]{3,9}\.?\1'?\d\d$")
 _DATE_WORD = re.compile(  # without one of these nothing is a date but a bare year
     rf"\b(?:{MONTHS}|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b|{_ISO.pattern}"
 )
@@ -55,19 +59,21 @@ def fold(text: str) -> str:
     """
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", _spelt_out(text)).casefold())
     plain = "".join(letter for letter in decomposed if not _unseen(letter)).replace("’", "'")
-    plain = _stripped(" ".join(plain.split()))
+    plain = re.sub(
+        r"(?<![\w=>/'\"-])([<>≤≥]) ?(?=[\d.$€£¥₹₩₽])", lambda m: f"{_COMPARISONS[m[1]]} ", " ".join(plain.split())
+    )
+    plain = _stripped(plain)
     while (shorter := _stripped(_LEADING.sub("", plain))) != plain:  # what a small word leaves may be in quotes
         plain = shorter
-    whole = re.sub(r"(?<=\d),(?=(?:\d\d,)*\d{3}(?!\d))", "", plain)
+    whole = re.sub(r"(?<=\d),(?=(?:\d\d,){0,4}\d{3}(?!\d))", "", plain)
     return plain if _YEAR.fullmatch(whole) else whole
 
 
 def _spelt_out(text: str) -> str:
     """The text with the signs at its figures in digits or words, and without the marks of footnotes after them."""
     text = re.sub(r"(\d?)([½¼¾])", lambda m: f"{m[1] or 0}{_FRACTIONS[m[2]]}", text)
-    text = re.sub(r"\b([kc]?m|ft)([²³])", lambda m: f"{_POWERS_OF_UNITS[m[2]]} {m[1]}", text)
-    text = re.sub(r"([<>≤≥]) ?(?=[\d.$€£¥])", lambda m: f"{_COMPARISONS[m[1]]} ", text)
-    return re.sub(r"(?<=\d)[¹²³⁰⁴-⁹]+", "", text)
+    text = re.sub(r"(?<![^\W\d])([kc]?m|ft)([²³]|[23](?!\w))", lambda m: f"{_POWERS_OF_UNITS[m[2]]} {m[1]}", text)
+    return re.sub(r"(?<=\d)(?<!\b10)[¹²³⁰⁴-⁹]+", "", text)
 
 
 def _unseen(letter: str) -> bool:
@@ -130,8 +136,9 @@ def date(value: str) -> Date | None:
     >>> date("dec. 31"), date("late 2014")
     (Date(year=None, month=12, day=31, words=()), Date(year=2014, month=None, day=None, words=('late',)))
     """
-    words = tuple(word for word in _PART_OF_DATE.findall(value) if word)
-    plain = " ".join(_PART_OF_DATE.sub(" ", value).split())
+    dated = _CLOCK.sub(" ", value)
+    words = tuple(word for word in _PART_OF_DATE.findall(dated) if word)
+    plain = " ".join(_PART_OF_DATE.sub(" ", dated).split()).strip(" ,")
     if _YEAR.fullmatch(plain):
         return Date(int(plain), words=words)
     if not _DATE_WORD.search(plain) or len(plain) > 40:
@@ -146,7 +153,7 @@ def date(value: str) -> Date | None:
     )
     numbers = re.findall(r"\d+", plain)
     short = sum(len(number) < 4 for number in numbers)
-    if not _ISO.match(plain) and (
+    if not (_ISO.match(plain) or _SHORT_YEAR.match(plain)) and (
         short > 1 or len(numbers) > 2 or (day and not short) or (year and len(numbers) == short)
     ):
         return None  # "10-12 May 2014", "a Friday in May 2014", "May '68": the parser made something up
@@ -155,7 +162,10 @@ def date(value: str) -> Date | None:
 
 def reading(value: str) -> Date | Quantity | None:
     """The date or the figure a folded value gives."""
-    return date(value) or quantity(value)
+    found = date(value)
+    if found is None and _DATE_WORD.search(value) and re.search(rf"\b{_YEAR.pattern}\b|'\d\d\b", value):
+        return None  # a date that names no one day, "a Friday in May 2014", is no figure either
+    return found or quantity(value)
 
 
 def same_value(one: str, other: str) -> bool:
@@ -199,16 +209,17 @@ def _names(value: str) -> list[str]:
     value = re.sub(r"\bu\.?s\.?a\b|\bunited states of america\b", "united states", value)
     value = re.sub(r"\bu\.s\.(?=\s)", "us", value)
     value = re.sub(r"(?<=\b[a-z]\.)(?=[a-z]\.)", " ", value) if " " in value else value  # "j.r.r. tolkien"
-    value = re.sub(r"(?<=[^\W\d_])-(?=[^\W\d_])", " ", value).replace("&", "and")
+    value = value.replace("&", "and")
     value = " ".join(re.sub(r"[\"“”]", " ", value).split())
     both = re.fullmatch(r"(.+?) \(([\w.]+)\)?", value)
     return [both[1], both[2]] if both and _initials(both[2], both[1]) else [value]
 
 
 def _same_name(one: str, other: str) -> bool:
-    short, long = sorted((one.split(), other.split()), key=len)
-    if _initials(one, other) or _initials(other, one) or one == other:
+    parts = [re.split(r"(?<=[^\W\d_])-(?=[^\W\d_])| ", name) for name in (one, other)]
+    if _initials(one, other) or _initials(other, one) or parts[0] == parts[1]:
         return True
+    short, long = sorted((one.split(), other.split()), key=len)
     if not short or len(long) > 3 * len(short) + 3 or NUMERAL.findall(one) != NUMERAL.findall(other):
         return False
     if len(short) == len(long):

@@ -12,7 +12,7 @@ from qa.answers import conflicting
 from qa.assistant import Assistant, Findings
 from qa.chunking import sentence_around
 from qa.citation import escape_terminal
-from qa.datatypes import Answer, Citation, Document, ScoredSpan, Span
+from qa.datatypes import Answer, Citation, Document, Hit, ScoredSpan, Span
 from qa.documents import Selection
 from qa.followup import Turn
 
@@ -129,12 +129,16 @@ def _touches(document: Document, span: Span, places: Sequence[Citation]) -> bool
 
 
 def _was_read(found: Findings, places: Sequence[Citation]) -> bool:
-    """Whether one of the passages that hold these places was read, not skimmed only: those give a span at least."""
-    return any(
-        _touches(hit.passage.document, hit.passage.span, places)
-        and any(span.document is hit.passage.document and hit.passage.span.contains(span.span) for span in found.spans)
-        for hit in found.hits
-    )
+    """Whether one of the passages that hold these places was read, not skimmed only: those give a span at least.
+
+    Where passages overlap, a span counts only if no other of them can have given it.
+    """
+    read = [[hit for hit in found.hits if _holds(hit, span)] for span in found.spans]
+    return any(len(hits) == 1 and _touches(hits[0].passage.document, hits[0].passage.span, places) for hits in read)
+
+
+def _holds(hit: Hit, span: ScoredSpan) -> bool:
+    return span.document is hit.passage.document and hit.passage.span.contains(span.span)
 
 
 def _decided(found: Findings, shown: Sequence[Answer], best: ScoredSpan, citing: Sequence[Answer]) -> Step:

@@ -41,6 +41,12 @@ def test_merge_joins_a_place_only_with_all_that_say_the_same() -> None:
     assert texts_of(merged) == [[("d.txt", first), ("d.txt", second)], [("d.txt", third)]]
 
 
+def test_merge_joins_a_figure_whatever_it_is_said_to_count() -> None:
+    counts = document("d.txt", "There were 946. There were 946 people. There were 946 fugitives.")
+    spans = [span(counts, "946", 3.0), span(counts, "946 people", 2.0), span(counts, "946 fugitives", 1.0)]
+    assert texts_of(merge(spans, limit=5)) == [[("d.txt", "946"), ("d.txt", "946 people"), ("d.txt", "946 fugitives")]]
+
+
 def test_merge_takes_both_scores_from_the_best_place() -> None:
     spans = [replace(span(A, "946", 1.0), skim_score=9.0), replace(span(B, "946", 3.0), skim_score=-2.0)]
     (merged,) = merge(spans, limit=5)

@@ -170,12 +170,25 @@ def test_a_disagreement_carries_its_times_and_a_question_with_a_time_settles_it(
     opened = [Turn(question="When was the harbour opened?", answer="in 2014")]
     both = assistant.ask("How many cranes has it?", history=opened)  # 2014 is no time that was asked for
     assert (both.status, len(both.answers)) == ("conflicting", 2)
+    then = assistant.ask("How many cranes had it then?", history=opened)
+    assert (then.status, [answer.text for answer in then.answers]) == ("answered", ["12"])
     assert "as_of" not in assistant.ask("How many cranes has the harbour?", k=1).to_dict()["answers"][0]
 
 
-@pytest.mark.parametrize(("quote", "time"), [("39", "2014"), ("48", "2015"), ("60", "2016")])
-def test_as_of_is_the_time_of_the_same_clause(quote: str, time: str) -> None:
-    found = as_of(cited("It had 39 members in 2014, 48 in 2015 and 60 in 2016.", quote))
+@pytest.mark.parametrize(
+    ("text", "quote", "time"),
+    [
+        ("It had 39 members in 2014, 48 in 2015 and 60 in 2016.", "39", "2014"),
+        ("It had 39 members in 2014, 48 in 2015 and 60 in 2016.", "48", "2015"),
+        ("It had 39 members in 2014, 48 in 2015 and 60 in 2016.", "60", "2016"),
+        ("In 2014, 39 people came back and 48 in 2015.", "39", "2014"),
+        ("In 2014 12,500 men and 39 women came and 45 in 2015.", "39", "2014"),
+        ("It is now clear that 40 people died in May 2014.", "40", "2014-05"),
+        ("It had 39 members in the last quarter of 2014.", "39", "2014"),
+    ],
+)
+def test_as_of_is_the_time_of_the_same_clause(text: str, quote: str, time: str) -> None:
+    found = as_of(cited(text, quote))
     assert found is not None
     assert found.value == time
 
@@ -186,6 +199,7 @@ def test_as_of_is_the_time_of_the_same_clause(quote: str, time: str) -> None:
         ("How many members in 2016?", ["15", "12"]),  # what holds since 2014 may still hold
         ("How many members after 2014?", ["12", "15"]),  # nor does the question say until when
         ("How many members in 2013?", ["12", "15"]),
+        ("What is the number of members from 2016?", ["15", "12"]),
     ],
 )
 def test_a_time_that_is_open_on_a_side_leaves_nothing_out(question: str, shown: list[str]) -> None:
@@ -197,3 +211,13 @@ def test_a_time_that_is_open_on_a_side_leaves_nothing_out(question: str, shown: 
     ]
     assert [side.text for side in at_the_time(question, sides)] == shown
     assert sides[0].as_of == AsOf("Since 2014", "2014")
+
+
+def test_a_side_that_was_open_until_then_is_left_out_later() -> None:
+    texts = ("Until 2014 it had 12 members.", "In 2016 it had 15 members.")
+    sides = [
+        Answer(q, 1.0, 0.5, (c,), as_of=as_of(c))
+        for t, q in zip(texts, ("12", "15"), strict=True)
+        for c in [cited(t, q)]
+    ]
+    assert [side.text for side in at_the_time("How many members in 2016?", sides)] == ["15"]

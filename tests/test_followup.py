@@ -135,7 +135,16 @@ def test_check_history_says_which_turn_is_wrong(history: object, error: type[Exc
 
 
 @pytest.mark.parametrize(
-    "question", ["Tell me more.", "Can you explain?", "How many were caught in 2016?", "Did it agree to pay?"]
+    "question",
+    [
+        "Tell me more.",
+        "Can you explain?",
+        "How many were caught in 2016?",
+        "Did it agree to pay?",
+        "Is it likely to cause damage to crops?",
+        "How many of their members left?",
+        "What does THIS mean?",
+    ],
 )
 def test_what_asks_about_nothing_of_its_own_leans(question: str) -> None:
     assert leans_on_history(question)
@@ -148,6 +157,8 @@ def test_what_asks_about_nothing_of_its_own_leans(question: str) -> None:
         "How long does it take to extradite a fugitive?",
         "How many people lost their jobs?",
         "What is IT security?",
+        "How many were killed in the Manchester bombing?",
+        "Tell me about Norrby.",
     ],
 )
 def test_a_word_that_refers_to_nothing_before_does_not_lean(question: str) -> None:

@@ -28,6 +28,8 @@ from qa.values import Date, date, fold, reading, said, same_value
         ("½ a point", "0.5 a point"),
         ("–5 degrees", "-5 degrees"),
         ("5 km²", "5 square km"),
+        ("120 m2", "120 m²"),
+        ("≤\u00a05", "at most 5"),
         ("<5%", "less than 5%"),
         ("≥ $5", "at least $5"),
         ("1,00,000", "100000"),
@@ -47,6 +49,8 @@ def test_fold_makes_equal_what_reads_the_same(one: str, other: str) -> None:
         ("3,5%", "35%"),
         ("3,1415", "31415"),
         ("...5", "0.5"),
+        ("10⁶", "10⁹"),
+        ("-> 946", "more than 946"),
     ],
 )
 def test_fold_keeps_what_makes_another_figure(one: str, other: str) -> None:
@@ -73,6 +77,8 @@ def test_fold_of_a_folded_text_changes_nothing(text: str) -> None:
         ("rs 5 crore", "rs 50 million"),
         ("5 or higher", "at least 5"),
         ("u.s. government", "us government"),
+        ("12 may 2014", "12 may 2014 at 10:30"),
+        ("5-sep-14", "5 september 2014"),
         ("j.r.r. tolkien", "j. r. r. tolkien"),
         ("kim jong-un", "kim jong un"),
         ("johnson & johnson", "johnson and johnson"),
@@ -154,6 +160,9 @@ def test_same_value_holds_for_the_same_with_more_words(one: str, other: str) -> 
         ("wildlife protection bureau (wpb", "wwf"),
         ("two", "two thirds"),
         ("several hundred", "100"),
+        ("guinea-bissau", "guinea"),
+        ("semi-final", "final"),
+        ("by-election", "election"),
         ("a few thousand", "1000"),
         ("eur 5 million", "usd 5 million"),
         ("50 pence", "50 cents"),
@@ -279,3 +288,17 @@ def test_excludes_does_not_hold_for_dates_that_may_share_a_day(one: str, other: 
 )
 def test_said_takes_in_what_binds_a_figure_just_before_the_quote(before: str, quote: str, value: str) -> None:
     assert said(quote, before) == value
+
+
+@pytest.mark.parametrize("before", ["> ", "<b>", "-> ", "<td>", "Reply: >> "])
+def test_marks_of_other_kinds_bind_no_figure(before: str) -> None:
+    assert said("946 people", before) == "946 people"
+
+
+@pytest.mark.parametrize("before", ["p < ", "it is > ", "(<"])
+def test_a_comparison_before_a_figure_binds_it(before: str) -> None:
+    assert said("5%", before).endswith(" than 5%")
+
+
+def test_a_date_that_names_no_day_is_no_figure() -> None:
+    assert reading("a friday in may 2014") is None
