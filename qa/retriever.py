@@ -34,12 +34,12 @@ PROBE_TOLERANCE = 1e-3  # of any of its first values; other machines and runtime
 
 
 def default_k(n_passages: int) -> int:
-    """How many passages to look at when nobody says: all of a very small corpus, then slowly more as it grows.
+    """How many passages to look at when nobody says: all of a very small corpus, more of a large one.
 
-    >>> [default_k(n) for n in (4, 30, 1000, 100_000)]
-    [4, 8, 12, 16]
+    >>> [default_k(n) for n in (4, 30, 1000)]
+    [4, 8, 24]
     """
-    return min(n_passages, 8 if n_passages <= 100 else 12 if n_passages <= 10_000 else 16)
+    return min(n_passages, 8 if n_passages <= 40 else 24)
 
 
 class Passages(Sequence[Passage]):

@@ -46,7 +46,7 @@ from qa.training.prepare import (
 
 REFUSED = 0.87  # share of unanswerable questions that must be refused at the threshold: 0.85, and a margin for others
 CONTENDERS = 2  # best-scored candidates of a question that are fitted on: further ones hardly ever come first
-ALARMS = 0.02  # share of the answerable questions without a disagreement that may be shown one: few, for each misleads
+ALARMS = 0.03  # share of the answerable questions without a disagreement that may be shown one: few, for each misleads
 INQUIRIES = 80  # questions asked of each affair of `questions/inquiries`: they do not outnumber all others
 PARTS = 10
 NAMES = tuple(Features.__dataclass_fields__)
