@@ -37,9 +37,9 @@ def default_k(n_passages: int) -> int:
     """How many passages to look at when nobody says: all of a very small corpus, more of a large one.
 
     >>> [default_k(n) for n in (4, 30, 1000)]
-    [4, 8, 24]
+    [4, 12, 24]
     """
-    return min(n_passages, 8 if n_passages <= 40 else 24)
+    return min(n_passages, 12 if n_passages <= 40 else 24)
 
 
 class Passages(Sequence[Passage]):

@@ -76,7 +76,7 @@ def test_retrieve_refuses_k_below_1(k: int) -> None:
         toy_retriever(toy_documents()).retrieve("harbour", k=k)
 
 
-@pytest.mark.parametrize(("passages", "k"), [(1, 1), (8, 8), (40, 8), (41, 24), (100_000, 24)])
+@pytest.mark.parametrize(("passages", "k"), [(1, 1), (12, 12), (40, 12), (41, 24), (100_000, 24)])
 def test_default_k_follows_the_corpus(passages: int, k: int) -> None:
     assert default_k(passages) == k
 
